@@ -1,0 +1,1 @@
+"""What exists: ids, schemas, the store, receipts, shards, splits."""

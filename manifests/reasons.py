@@ -1,0 +1,89 @@
+"""Why an item did not end `ok`: one closed list of codes, each with its meaning and what to do.
+
+A code is part of the published format (receipts, `duologue failures`, audits), so codes are added,
+never renamed.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Status(StrEnum):
+    """How an item ended. Every planned item has exactly one."""
+
+    OK = "ok"
+    SKIPPED = "skipped"  # healthy, but not wanted: a limit or the preset's needs decided
+    FAILED = "failed"  # the input is at fault; another attempt would end the same
+    QUARANTINED = "quarantined"  # three attempts crashed, raised or hung
+
+
+class Reason(StrEnum):
+    """Stable reason codes. `REMEDIES` says what each means to a user."""
+
+    # the file
+    EMPTY_FILE = "empty_file"
+    NOT_MEDIA = "not_media"
+    UNREADABLE_CONTAINER = "unreadable_container"
+    NO_STREAMS = "no_streams"
+    DECODE_FAILED = "decode_failed"
+    CHANGED_DURING_RUN = "changed_during_run"
+    # the sidecar
+    SIDECAR_UNMATCHED = "sidecar_unmatched"
+    SIDECAR_MALFORMED = "sidecar_malformed"
+    SIDECAR_DUPLICATE = "sidecar_duplicate"
+    # the decision of `select`
+    NO_VIDEO = "no_video"
+    NO_AUDIO = "no_audio"
+    SILENT_AUDIO = "silent_audio"
+    NO_SPEECH = "no_speech"
+    NO_FACE = "no_face"
+    FACE_LOST = "face_lost"
+    SEVERAL_FACES = "several_faces"
+    FACE_SMALL = "face_small"
+    FACE_BLURRED = "face_blurred"
+    YAW_LARGE = "yaw_large"
+    CHUNK_SHORT = "chunk_short"
+    DAMAGED_MEDIA = "damaged_media"
+    # the engine
+    CRASHED = "crashed"
+    RAISED = "raised"
+    TIMED_OUT = "timed_out"
+
+
+REMEDIES: dict[Reason, str] = {
+    Reason.EMPTY_FILE: "the file has no bytes; copy it again",
+    Reason.NOT_MEDIA: "ffprobe recognises no media format in it; remove it or fix its extension",
+    Reason.UNREADABLE_CONTAINER: "the container is damaged (often a copy that was cut short); copy it again",
+    Reason.NO_STREAMS: "the container opens but holds neither audio nor video",
+    Reason.DECODE_FAILED: "the stream could not be decoded to the end; see the detail column",
+    Reason.CHANGED_DURING_RUN: "the file changed while the run read it; run again",
+    Reason.SIDECAR_UNMATCHED: "a sidecar row names a path that is not in the corpus; fix it",
+    Reason.SIDECAR_MALFORMED: "a sidecar row could not be read; see the detail column for the line",
+    Reason.SIDECAR_DUPLICATE: "a sidecar names one path twice; keep one of the rows",
+    Reason.NO_VIDEO: "the preset needs video and this source has none",
+    Reason.NO_AUDIO: "the preset needs audio and this source has none",
+    Reason.SILENT_AUDIO: "the audio track never rises above `select.silence_dbfs`",
+    Reason.NO_SPEECH: "no speech was found; lower `select.speech_threshold` if you hear some",
+    Reason.NO_FACE: "no face was found in the chunk",
+    Reason.FACE_LOST: "the face is missing in more frames than `select.max_face_gap_s` or "
+    "`select.min_face_coverage` allow",
+    Reason.SEVERAL_FACES: "more than one face is visible and the preset wants exactly one",
+    Reason.FACE_SMALL: "the face is smaller than `select.min_face_px`",
+    Reason.FACE_BLURRED: "the face is blurrier than `select.min_sharpness`",
+    Reason.YAW_LARGE: "the mean |yaw| exceeds `select.max_mean_abs_yaw_deg`",
+    Reason.CHUNK_SHORT: "the chunk is shorter than `select.min_chunk_s`",
+    Reason.DAMAGED_MEDIA: "decoding reported damage or missing frames inside the chunk",
+    Reason.CRASHED: "the worker process died three times on this unit; `duologue replay` it",
+    Reason.RAISED: "the step raised an unexpected error three times; `duologue replay` shows the traceback",
+    Reason.TIMED_OUT: "the unit ran past its deadline three times and was killed",
+}
+
+
+class ItemError(Exception):
+    """An expected fault of the input: becomes a `failed` receipt row, never a crashed attempt."""
+
+    def __init__(self, reason: Reason, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+        self.detail = detail

@@ -1,0 +1,35 @@
+"""Corpus readers: each turns a data set's own layout into `SourceFile`s. One file a reader."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from manifests.ids import source_id
+from manifests.sidecar import Complaint
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """One input recording, found but not opened.
+
+    `fingerprint` changes when the file does (size and modification time); the content hash that keys
+    all later work is taken by `ingest`.
+    """
+
+    path: str  # below the corpus root, with /
+    bytes: int
+    fingerprint: str
+    labels: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def id(self) -> str:
+        """The source id."""
+        return source_id(self.path)
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What a reader found: sources sorted by path, and complaints about side data."""
+
+    sources: tuple[SourceFile, ...]
+    complaints: tuple[Complaint, ...] = ()

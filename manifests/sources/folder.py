@@ -1,0 +1,67 @@
+"""The plainest corpus: a folder of recordings, with an optional sidecar of labels."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from manifests.ids import digest
+from manifests.sidecar import Sidecar, SidecarError, read_sidecar
+from manifests.sources import Listing, SourceFile
+
+MEDIA_SUFFIXES = (
+    *(".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".mxf", ".ogv"),
+    *(".ts", ".vob", ".webm", ".wmv", ".3gp"),
+    *(".aac", ".flac", ".m4a", ".mka", ".mp3", ".oga", ".ogg", ".opus", ".wav", ".wma"),
+)
+SIDECAR_NAMES = ("sidecar.csv", "sidecar.tsv", "sidecar.jsonl", "sidecar.parquet")
+
+
+class CorpusError(ValueError):
+    """The input is not a corpus: nothing there, or nothing usable."""
+
+
+def fingerprint(path: Path) -> str:
+    """Size and modification time, which change when a file is written to."""
+    status = path.stat()
+    return digest(status.st_size, status.st_mtime_ns)
+
+
+def list_folder(root: Path, *, sidecar: Path | None = None) -> Listing:
+    """Every file below `root` with a media suffix (or the one file that `root` is), sorted by path.
+
+    Hidden files and folders are left out. A `sidecar.{csv,tsv,jsonl,parquet}` at the root is used
+    when no other sidecar is given. Raises CorpusError and SidecarError.
+    """
+    if not root.exists():
+        raise CorpusError(f"{root}: no such file or folder")
+    names = [root.name] if root.is_file() else sorted(_names(root))
+    base = root.parent if root.is_file() else root
+    if not names:
+        raise CorpusError(f"{root}: no file with a media suffix ({' '.join(MEDIA_SUFFIXES)})")
+    labels = _sidecar(base, sidecar, names)
+    return Listing(
+        tuple(_source(base, name, labels.labels.get(name, {})) for name in names), labels.complaints
+    )
+
+
+def _names(root: Path) -> Iterator[str]:
+    """Relative names, not following links to folders (a loop would never end)."""
+    for folder, folders, files in os.walk(root):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in files:
+            if Path(name).suffix.lower() in MEDIA_SUFFIXES and not name.startswith("."):
+                yield Path(folder, name).relative_to(root).as_posix()
+
+
+def _source(base: Path, name: str, labels: dict[str, str]) -> SourceFile:
+    path = base / name
+    return SourceFile(name, path.stat().st_size, fingerprint(path), labels)
+
+
+def _sidecar(base: Path, given: Path | None, names: list[str]) -> Sidecar:
+    if given is not None and not given.is_file():
+        raise SidecarError(f"sidecar {given}: no such file")
+    found = given or next((base / name for name in SIDECAR_NAMES if (base / name).is_file()), None)
+    return read_sidecar(found, names) if found else Sidecar()

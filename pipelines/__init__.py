@@ -1,0 +1,1 @@
+"""How it runs: steps, engines, config, commands."""

@@ -1,0 +1,183 @@
+"""Accounting: what became of every source and clip, and whether the sums balance."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any
+
+import pyarrow as pa
+
+from manifests.reasons import Status
+from manifests.schemas import INDEX, MANIFEST, validate
+from pipelines.corpus import Corpus
+
+MEASURING = ("ingest", "watch", "listen", "select")
+
+
+@dataclass(frozen=True)
+class Account:
+    """The manifest of a corpus and the problems found in its sums (none: it balances)."""
+
+    rows: tuple[dict[str, Any], ...]
+    problems: tuple[str, ...]
+    sources: Counter[str] = field(default_factory=Counter)
+    clips: Counter[str] = field(default_factory=Counter)
+    reasons: Counter[str] = field(default_factory=Counter)
+
+    def table(self) -> pa.Table:
+        """The manifest as Arrow, validated."""
+        table = pa.Table.from_pylist(list(self.rows), schema=MANIFEST)
+        validate(table, MANIFEST)
+        return table
+
+
+def account(corpus: Corpus) -> Account:
+    """Follow every source and every clip through all steps.
+
+    A problem is a planned item without a row, a source or clip without an end, or an end that two
+    steps tell differently: each is named.
+    """
+    problems = [f"step {name}: {count} planned items have no row" for name, count in _unanswered(corpus)]
+    clips = list(_clips(corpus))
+    rows = [*_sources(corpus, clips), *clips]
+    listed = {source.id for source in corpus.listing.sources}
+    told = {row["key"] for row in rows if row["kind"] == "source"}
+    problems.extend(f"source {one}: no end" for one in sorted(listed - told))
+    problems.extend(f"{row['kind']} {row['key']}: still {row['status']}" for row in rows if _is_open(row))
+    packed = Counter(row["key"] for row in _packed(corpus))
+    kept = {row["key"] for row in clips if row["status"] == Status.OK}
+    problems.extend(f"clip {key}: in {packed[key]} shards" for key in kept if packed[key] != 1)
+    problems.extend(f"clip {key}: in a shard but not kept" for key in packed if key not in kept)
+    rows.extend(_sidecar_lines(corpus))
+    return Account(
+        rows=tuple(sorted(rows, key=lambda row: (row["kind"], row["key"]))),
+        problems=tuple(problems),
+        sources=Counter(row["status"] for row in rows if row["kind"] == "source"),
+        clips=Counter(row["status"] for row in clips),
+        reasons=Counter(row["reason"] for row in rows if row["reason"]),
+    )
+
+
+def index_table(corpus: Corpus) -> pa.Table:
+    """One row a packed sample: which shard holds it, and what."""
+    table = pa.Table.from_pylist(sorted(_packed(corpus), key=lambda row: row["key"]), schema=INDEX)
+    validate(table, INDEX)
+    return table
+
+
+def _is_open(row: dict[str, Any]) -> bool:
+    return row["status"] not in set(Status)
+
+
+def _unanswered(corpus: Corpus) -> Iterator[tuple[str, int]]:
+    for name in corpus.steps:
+        answered = {row["item"] for row in corpus.rows(name)}
+        missing = len(corpus.items(name).keys() - answered)
+        if missing:
+            yield name, missing
+
+
+def _line(kind: str, key: str, **facts: Any) -> dict[str, Any]:
+    return {**dict.fromkeys(MANIFEST.names), "kind": kind, "key": key, **facts}
+
+
+def _sources(corpus: Corpus, clips: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """A source ends where a step first failed it; else `ok` with a kept clip, else `skipped`."""
+    kept = {row["source_id"] for row in clips if row["status"] == Status.OK}
+    found = {name: {row["source_id"]: row for row in reversed(corpus.rows(name))} for name in MEASURING}
+    selected: dict[str, list[dict[str, Any]]] = {}
+    for row in corpus.rows("select"):
+        selected.setdefault(row["source_id"], []).append(row)
+    for source in corpus.listing.sources:
+        told = [(name, found[name][source.id]) for name in MEASURING if source.id in found[name]]
+        line = _line("source", source.id, source_id=source.id, path=source.path, status="open", step=None)
+        bad = next(((name, row) for name, row in told if row["status"] in ("failed", "quarantined")), None)
+        if bad:
+            line |= {"step": bad[0], **_end(bad[1])}
+        elif source.id in kept:
+            line |= {"step": "pack", "status": str(Status.OK)}
+        elif source.id in selected:
+            line |= {"step": "select", **_source_without_clip(selected[source.id], clips, source.id)}
+        yield line
+
+
+def _source_without_clip(
+    rows: list[dict[str, Any]], clips: list[dict[str, Any]], source: str
+) -> dict[str, Any]:
+    """The end of a source none of whose clips was kept: the most frequent reason among them."""
+    ends = [row for row in clips if row["source_id"] == source] or [_end(row) for row in rows]
+    reason = Counter(str(row["reason"]) for row in ends).most_common(1)[0][0]
+    worst = next(row for row in ends if str(row["reason"]) == reason)
+    limits = sorted({limit["reason"] for row in rows for limit in row["failed_limits"] or []})
+    return {
+        "status": worst["status"],
+        "reason": reason,
+        "detail": worst["detail"],
+        "failed_limits": limits or None,
+    }
+
+
+def _end(row: dict[str, Any]) -> dict[str, Any]:
+    return {"status": row["status"], "reason": row["reason"], "detail": row["detail"]}
+
+
+def _clips(corpus: Corpus) -> Iterator[dict[str, Any]]:
+    """A clip that select rejected ends there; one it kept ends as cutting ended."""
+    paths = {source.id: source.path for source in corpus.listing.sources}
+    shards = {row["key"]: row for row in _packed(corpus)}
+    items = corpus.items("cut")
+    cut = {items[row["item"]].inputs["key"]: row for row in corpus.rows("cut")}
+    for row in corpus.rows("select"):
+        if row["start"] is None:
+            continue  # a source without any clip: told as a source
+        line = _line("clip", row["key"], source_id=row["source_id"], path=paths.get(row["source_id"]))
+        line |= {"start_s": float(Fraction(row["start"])), "stop_s": float(Fraction(row["stop"]))}
+        line |= {"failed_limits": [limit["reason"] for limit in row["failed_limits"]] or None}
+        if row["status"] != Status.OK:
+            yield line | {"step": "select", **_end(row)}
+        elif row["key"] in cut:
+            shard = shards.get(row["key"], {})
+            place = {"split": shard.get("split"), "shard": shard.get("shard")}
+            yield line | {"step": "cut", **place, **_end(cut[row["key"]])}
+        else:
+            yield line | {"step": "cut", "status": "open"}
+
+
+def _packed(corpus: Corpus) -> Iterator[dict[str, Any]]:
+    items = corpus.items("pack")
+    for row in corpus.rows("pack"):
+        if row["status"] != Status.OK:
+            continue
+        shard = items[row["item"]].inputs
+        for sample in shard["samples"]:
+            source, _, _ = sample["key"].partition("-")
+            yield {
+                "key": sample["key"],
+                "shard": shard["name"],
+                "split": sample["split"],
+                "source_id": source,
+                "duration_s": _duration_s(sample),
+                "members": [member["extension"] for member in sample["members"]],
+                "bytes": sum(member["bytes"] for member in sample["members"]),
+            }
+
+
+def _duration_s(sample: dict[str, Any]) -> float:
+    import json
+
+    return float(json.loads(sample["members"][0]["inline"])["duration_s"])
+
+
+def _sidecar_lines(corpus: Corpus) -> Iterator[dict[str, Any]]:
+    for complaint in corpus.listing.complaints:
+        yield _line(
+            "sidecar_line",
+            f"line-{complaint.line}",
+            status=str(Status.FAILED),
+            reason=str(complaint.reason),
+            detail=complaint.detail,
+            step="ingest",
+        )

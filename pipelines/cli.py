@@ -1,0 +1,317 @@
+"""The `duologue` command. Each command parses, calls, prints; the work is in the modules it imports.
+
+Exit codes: 0 done and balanced · 1 the sums do not balance · 2 bad input or config · 3 the engine or
+the machine failed · 130 stopped with Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+from rich.console import Console
+
+if TYPE_CHECKING:
+    from pipelines.config import BuildConfig
+    from pipelines.corpus import Corpus
+    from pipelines.engine import Engine
+
+app = typer.Typer(
+    name="duologue",
+    help="Training data for audio-visual spoken-dialogue models, from raw conversation video.",
+    epilog="Start with: duologue build clips/ --out corpus/ --preset face-turns",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Clips = Annotated[Path, typer.Argument(help="Folder of recordings (or one file), searched recursively.")]
+CorpusUrl = Annotated[str, typer.Argument(metavar="CORPUS", help="The --out folder of a build.")]
+Preset = Annotated[str | None, typer.Option(help="Preset to start from; see `duologue config --list`.")]
+ConfigFile = Annotated[Path | None, typer.Option("--config", help="YAML laid over the preset.")]
+Settings = Annotated[
+    list[str] | None, typer.Option("--set", help="section.key=value, e.g. select.min_face_px=80. Repeatable.")
+]
+Sidecar = Annotated[
+    Path | None, typer.Option(help="CSV, JSONL or Parquet of labels. Default: sidecar.* beside the clips.")
+]
+
+
+@contextmanager
+def _errors() -> Iterator[None]:
+    """Turn the errors a user can cause or cure into one message and an exit code."""
+    from extractors.weights import WeightsError
+    from manifests.sidecar import SidecarError
+    from manifests.sources.folder import CorpusError
+    from manifests.store import StoreLockedError
+    from pipelines.build import NoCorpusError
+    from pipelines.config import ConfigError
+    from pipelines.driver import FatalError
+    from pipelines.engine import EngineError
+    from pipelines.look import NotFoundError
+
+    try:
+        yield
+    except (
+        CorpusError, SidecarError, StoreLockedError, ConfigError, NoCorpusError, NotFoundError, WeightsError
+    ) as error:  # fmt: skip
+        _fail(str(error), 2)
+    except (FatalError, EngineError) as error:
+        _fail(str(error), 3)
+    except KeyboardInterrupt:
+        _fail("stopped; all that was committed stays. Run the same command again to resume.", 130)
+
+
+def _fail(message: str, code: int) -> None:
+    typer.secho(f"duologue: {message}", fg="red", err=True)
+    raise typer.Exit(code)
+
+
+def _corpus(
+    clips: Path,
+    out: str,
+    preset: str | None,
+    config: Path | None,
+    settings: list[str] | None,
+    sidecar: Path | None,
+) -> tuple[Corpus, BuildConfig]:
+    from manifests.sources.folder import list_folder
+    from manifests.store import Store
+    from pipelines.build import build_steps
+    from pipelines.config import load_config
+    from pipelines.corpus import Corpus
+
+    chosen = load_config(preset=preset or "face-turns", path=config, overrides=settings or ())
+    listing = list_folder(clips, sidecar=sidecar)
+    root = clips.parent if clips.is_file() else clips
+    return Corpus(Store(out), str(root.resolve()), listing, build_steps(chosen)), chosen
+
+
+def _engine(kind: str, workers: int | None, address: str | None) -> Engine:
+    from pipelines.engine import LocalEngine
+    from pipelines.engine_ray import RayEngine
+
+    return LocalEngine() if kind == "local" else RayEngine(workers=workers, address=address)
+
+
+@app.command()
+def build(
+    clips: Clips,
+    out: Annotated[str, typer.Option(help="Output folder, or s3://… or gs://….")],
+    preset: Preset = None,
+    config: ConfigFile = None,
+    settings: Settings = None,
+    sidecar: Sidecar = None,
+    engine: Annotated[
+        Literal["ray", "local"], typer.Option(help="local: this process, for debugging.")
+    ] = "ray",
+    workers: Annotated[int | None, typer.Option(min=1, help="Default: one a CPU.")] = None,
+    ray_address: Annotated[str | None, typer.Option(help="Join a cluster instead of starting Ray.")] = None,
+    retry: Annotated[
+        list[str] | None, typer.Option(help="failed or quarantined: try those items again. Repeatable.")
+    ] = None,
+    break_lock: Annotated[bool, typer.Option(help="Take over the lock of a run that is gone.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print only errors.")] = False,
+) -> None:
+    """Turn raw video into training shards. Resumes where an earlier run of the same command stopped.
+
+    A finished rerun does nothing. A moved threshold recomputes `select`, cuts the newly kept clips and
+    packs; ask `duologue plan` first.
+    """
+    with _errors():
+        from pipelines import build as building
+        from pipelines.reporter import make_reporter
+        from pipelines.summary import summary_tables
+
+        wrong = set(retry or ()) - {"failed", "quarantined"}
+        if wrong:
+            _fail(f"--retry {', '.join(wrong)}: expected failed or quarantined", 2)
+        corpus, chosen = _corpus(clips, out, preset, config, settings, sidecar)
+        built = building.build(
+            corpus,
+            chosen,
+            engine=_engine(engine, workers, ray_address),
+            reporter=make_reporter(quiet=quiet),
+            retry=retry or (),
+            break_lock=break_lock,
+        )
+        if not quiet:
+            for table in summary_tables(built.corpus, built.account):
+                Console().print(table)
+        _balance(built.account.problems)
+
+
+def _balance(problems: tuple[str, ...]) -> None:
+    if problems:
+        lines = "\n  ".join(problems[:20])
+        _fail(f"the sums do not balance ({len(problems)} problems):\n  {lines}", 1)
+
+
+@app.command()
+def plan(
+    clips: Clips,
+    out: Annotated[str | None, typer.Option(help="Count what this output folder already has.")] = None,
+    preset: Preset = None,
+    config: ConfigFile = None,
+    settings: Settings = None,
+    sidecar: Sidecar = None,
+) -> None:
+    """Say what `build` would do: units, hours, GB and time. Runs nothing and writes nothing."""
+    with _errors():
+        from pipelines.planning import estimate, plan_table
+
+        corpus, _ = _corpus(clips, out or "memory://duologue-plan", preset, config, settings, sidecar)
+        Console().print(plan_table(estimate(corpus)))
+
+
+@app.command()
+def status(corpus: CorpusUrl) -> None:
+    """Show how far a build has come, and whether its sums balance."""
+    with _errors():
+        from pipelines.accounting import account
+        from pipelines.build import recall
+        from pipelines.summary import status_table, summary_tables
+
+        found, _ = recall(corpus)
+        books = account(found)
+        console = Console()
+        console.print(status_table(found))
+        if not books.problems:
+            for table in summary_tables(found, books):
+                console.print(table)
+        else:
+            console.print("Not finished: run the same build again to resume.")
+
+
+@app.command()
+def failures(
+    corpus: CorpusUrl,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+) -> None:
+    """List every source, clip and sidecar line that did not end `ok`, with its reason and a remedy."""
+    with _errors():
+        from pipelines.accounting import account
+        from pipelines.build import recall
+        from pipelines.summary import failures_table
+
+        rows = [row for row in account(recall(corpus)[0]).rows if row["status"] != "ok"]
+        if as_json:
+            for row in rows:
+                typer.echo(json.dumps(row, ensure_ascii=False))
+        else:
+            Console().print(failures_table(rows))
+
+
+@app.command()
+def replay(
+    corpus: CorpusUrl,
+    unit: Annotated[str, typer.Argument(help="A unit, clip key, source id or path, as `failures` shows it.")],
+    step: Annotated[str | None, typer.Option(help="Only this step.")] = None,
+) -> None:
+    """Run a unit again in this process, without committing, and compare it with its receipt.
+
+    A unit that fails shows its whole traceback.
+    """
+    with _errors():
+        from pipelines.look import replay_unit
+
+        for line in replay_unit(corpus, unit, step=step):
+            typer.echo(line)
+
+
+@app.command()
+def inspect(
+    corpus: CorpusUrl,
+    key: Annotated[str, typer.Argument(help="Key of a sample, or any unique beginning of it.")],
+    png: Annotated[Path | None, typer.Option(help="Also draw its lips and curves.")] = None,
+) -> None:
+    """Show a sample: its KEY.json, and what each member decodes to."""
+    with _errors():
+        from pipelines.look import draw_sample, sample_report
+
+        Console().print(sample_report(corpus, key))
+        if png is not None:
+            typer.echo(f"wrote {draw_sample(corpus, key, png)}")
+
+
+@app.command()
+def config(
+    preset: Preset = None,
+    path: ConfigFile = None,
+    settings: Settings = None,
+    schema: Annotated[bool, typer.Option("--schema", help="JSON schema of the config.")] = False,
+    list_presets: Annotated[bool, typer.Option("--list", help="Names and purposes of the presets.")] = False,
+) -> None:
+    """Print a config with every value spelled out, ready to edit and pass as --config."""
+    with _errors():
+        from pipelines.config import BuildConfig, dump_config, load_config, preset_names
+
+        if schema:
+            typer.echo(json.dumps(BuildConfig.model_json_schema(), indent=2))
+        elif list_presets:
+            for name in preset_names():
+                typer.echo(f"{name}: {load_config(preset=name).description}")
+        else:
+            typer.echo(dump_config(load_config(preset=preset, path=path, overrides=settings or ())))
+
+
+@app.command()
+def models(
+    fetch: Annotated[str | None, typer.Option(help="Download this one from its published address.")] = None,
+) -> None:
+    """List the weights: where each comes from, sha256, licence, present or not."""
+    with _errors():
+        from pipelines.doctor import fetch_model, models_table
+
+        if fetch:
+            typer.echo(f"wrote {fetch_model(fetch)}")
+        Console().print(models_table())
+
+
+@app.command()
+def doctor(
+    folder: Annotated[Path, typer.Argument(help="Where the output will go (its disk is checked).")] = Path(),
+) -> None:
+    """Check this machine: ffprobe, codecs, packages, GPU, Ray, memory, disk, weights."""
+    with _errors():
+        from pipelines.doctor import doctor as check
+        from pipelines.doctor import doctor_table
+
+        checks = check(folder)
+        Console().print(doctor_table(checks))
+        if any(one.level == "fail" for one in checks):
+            raise typer.Exit(1)
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder to make.")] = Path("demo-output"),
+    clips: Annotated[
+        Path | None, typer.Option("--input", help="Real video. Default: rendered clips.")
+    ] = None,
+    workers: Annotated[int | None, typer.Option(min=1)] = None,
+) -> None:
+    """Build shards from a few clips, show what was made, and draw a contact sheet."""
+    with _errors():
+        from pipelines.demo import run_demo
+
+        _balance(run_demo(out, clips, workers=workers))
+
+
+def main(arguments: list[str] | None = None) -> Any:
+    """Entry point of the console script."""
+    from pipelines.threads import ONE_THREAD
+
+    for name, value in ONE_THREAD.items():
+        os.environ.setdefault(name, value)
+    return app(args=arguments, prog_name="duologue")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

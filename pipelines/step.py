@@ -1,0 +1,242 @@
+"""Step, Item, Unit: what the engine runs, and all it knows about it.
+
+A step plans **items** (its idempotent pieces of work) from the receipts of earlier steps, and turns
+one item into receipt rows and payloads. Items it does not have yet are bundled into **units**, the
+engine's work items; one receipt commits one unit. An item can be a source, a planned time window of a
+long source (`windows`), a clip, a shard, or the whole corpus at once (`gather`): the engine does not
+need to know. Nothing here depends on the number of workers.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, get_args
+
+import pyarrow as pa
+from pydantic import BaseModel
+
+from manifests.ids import digest
+from manifests.reasons import ItemError, Status
+from manifests.receipts import Row
+from manifests.store import Artifact, Store
+
+if TYPE_CHECKING:
+    from pipelines.corpus import Corpus
+
+ConfigT = TypeVar("ConfigT", bound=BaseModel)
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What one worker of a step takes. `memory_gb` is reserved on the cluster, not enforced."""
+
+    cpus: float = 1.0
+    gpus: float = 0.0
+    memory_gb: float = 1.0
+
+
+@dataclass(frozen=True)
+class Item:
+    """A planned piece of work. `inputs` is plain JSON and, with the step key, fixes the result.
+
+    `id` is unique in the step and safe as a file name. `media_s` is the media time the item covers:
+    it sets the deadline and the progress bar, never the result.
+    """
+
+    id: str
+    source_id: str | None
+    inputs: dict[str, Any]
+    media_s: float = 0.0
+
+    def row(self, key: str | None = None, **fields: Any) -> Row:
+        """A receipt row that answers this item, about `key` or else about its source."""
+        return Row(self.id, key or self.source_id or self.id, self.source_id, **fields)
+
+
+@dataclass(frozen=True)
+class Unit:
+    """Items that one worker does in one go and one receipt commits."""
+
+    id: str
+    items: tuple[Item, ...]
+
+    @classmethod
+    def of(cls, items: Sequence[Item]) -> Unit:
+        """A unit is named like its only item, or by a digest of its items' ids."""
+        if len(items) == 1:
+            return cls(items[0].id, tuple(items))
+        return cls(f"bundle-{digest([item.id for item in items])}", tuple(items))
+
+    @property
+    def media_s(self) -> float:
+        """Media seconds of all items together."""
+        return sum(item.media_s for item in self.items)
+
+    def to_json(self) -> str:
+        """One line of JSON: how units travel to workers (never pickles)."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> Unit:
+        """Inverse of `to_json`."""
+        data = json.loads(text)
+        return cls(data["id"], tuple(Item(**item) for item in data["items"]))
+
+
+@dataclass(frozen=True)
+class Window:
+    """A planned time window [start, stop) and the wider [context_start, context_stop) to be read for it.
+
+    With the context its step declares, results inside [start, stop) equal those of one whole pass.
+    """
+
+    start: Fraction
+    stop: Fraction
+    context_start: Fraction
+    context_stop: Fraction
+
+
+def windows(start: Fraction, stop: Fraction, *, core: Fraction, context: Fraction) -> list[Window]:
+    """Cut [start, stop) into windows of `core` seconds, each with `context` seconds on both sides.
+
+    The context is clipped to the recording, so the first and last windows see its true ends.
+    """
+    if core <= 0 or context < 0:
+        raise ValueError(f"windows need core > 0 and context >= 0, got {core} and {context}")
+    found = []
+    at = start
+    while at < stop:
+        end = min(at + core, stop)
+        found.append(Window(at, end, max(start, at - context), min(stop, end + context)))
+        at = end
+    return found
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """Where a step reads sources and writes payloads; its names are fixed by step key and item."""
+
+    store: Store
+    folder: str  # of the step, below the store's root
+    source_root: str
+
+    def source_path(self, relative_path: str) -> str:
+        """Path of a source below the corpus root. Raises ValueError for one that leaves it."""
+        if Path(relative_path).is_absolute() or ".." in Path(relative_path).parts:
+            raise ValueError(f"source path {relative_path!r} leaves the corpus root")
+        return str(Path(self.source_root, relative_path))
+
+    def put(self, name: str, data: bytes) -> Artifact:
+        """Commit a payload under the step's folder."""
+        return self.store.write(f"{self.folder}/data/{name}", data)
+
+    @contextmanager
+    def writing(self, name: str) -> Iterator[IO[bytes]]:
+        """A payload written as a stream; get its `Artifact` with `written` afterwards."""
+        with self.store.writing(f"{self.folder}/data/{name}") as handle:
+            yield handle
+
+    def written(self, name: str) -> Artifact:
+        """The artifact of a payload that `writing` committed."""
+        return self.store.artifact(f"{self.folder}/data/{name}")
+
+
+class Step(ABC, Generic[ConfigT]):
+    """One step of a pipeline. A subclass is `class Watch(Step[WatchConfig])`: plan items, run one item.
+
+    `upstream` names the steps whose keys enter this step's key. `work_list` names a step whose rows
+    only say which items are wanted: moving its thresholds re-keys nothing here.
+    """
+
+    name: ClassVar[str]
+    version: ClassVar[int]  # raise it whenever the same inputs would give other bytes
+    upstream: ClassVar[tuple[str, ...]] = ()
+    work_list: ClassVar[str | None] = None
+    measurements: ClassVar[pa.Schema] = pa.schema([])
+    resources: ClassVar[Resources] = Resources()
+    items_per_unit: ClassVar[int] = 1
+
+    def __init__(self, config: ConfigT) -> None:
+        self.config = config
+
+    @abstractmethod
+    def plan(self, corpus: Corpus) -> Iterable[Item]:
+        """The items this step should have, from the receipts of earlier steps."""
+
+    @abstractmethod
+    def run_item(self, item: Item, workspace: Workspace) -> list[Row]:
+        """Do one item. Raise ItemError for a fault of the input; anything else counts as a crash."""
+
+    def weights(self) -> tuple[str, ...]:
+        """Names of the weights the step loads; their sha256 enter the key."""
+        return ()
+
+    def open(self) -> None:
+        """Load models, once a process. An exception here stops the run: every unit would fail."""
+
+    def run(self, unit: Unit, workspace: Workspace) -> list[Row]:
+        """Do a unit, item by item. A step that batches over a unit (on a GPU) overrides this."""
+        rows: list[Row] = []
+        for item in unit.items:
+            try:
+                rows.extend(self.run_item(item, workspace))
+            except ItemError as error:
+                fault = {"status": Status.FAILED, "reason": error.reason, "detail": error.detail}
+                rows.append(item.row(item.id, **fault))
+        return rows
+
+    def bundle(self, items: Sequence[Item]) -> list[Unit]:
+        """Group missing items into units: at most `items_per_unit`, never two sources in one unit."""
+        units: list[Unit] = []
+        group: list[Item] = []
+        for item in items:
+            if group and (len(group) == self.items_per_unit or item.source_id != group[0].source_id):
+                units.append(Unit.of(group))
+                group = []
+            group.append(item)
+        return [*units, Unit.of(group)] if group else units
+
+    def key(self, upstream_keys: Sequence[str]) -> str:
+        """Digest of everything that decides the step's output, given equal items."""
+        from extractors.weights import weights_sha256
+
+        config = self.config.model_dump(mode="json")
+        weights = {name: weights_sha256(name) for name in self.weights()}
+        return digest("step", self.name, self.version, config, weights, list(upstream_keys), length=12)
+
+    @classmethod
+    def path(cls) -> str:
+        """`module:Class`, by which a worker process finds the step."""
+        return f"{cls.__module__}:{cls.__qualname__}"
+
+
+def gather(name: str, rows: Iterable[dict[str, Any]], inputs: dict[str, Any] | None = None) -> Item:
+    """The single item of a step over the whole corpus: its id covers every upstream row it reads."""
+    facts = sorted([row["key"], row["status"], [a["sha256"] for a in row["artifacts"]]] for row in rows)
+    return Item(f"{name}-{digest(facts, inputs or {})}", None, inputs or {})
+
+
+def load_step(path: str, config: dict[str, Any]) -> Step[Any]:
+    """The step that `Step.path()` names, with its config validated by its own model."""
+    module, _, name = path.partition(":")
+    step_class = getattr(importlib.import_module(module), name)
+    if not issubclass(step_class, Step):
+        raise TypeError(f"{path} is not a Step")
+    step: Step[Any] = step_class(config_model(step_class).model_validate(config))
+    return step
+
+
+def config_model(step_class: type[Step[Any]]) -> type[BaseModel]:
+    """The `X` of `class Some(Step[X])`."""
+    for base in getattr(step_class, "__orig_bases__", ()):
+        for argument in get_args(base):
+            if isinstance(argument, type) and issubclass(argument, BaseModel):
+                return argument
+    raise TypeError(f"{step_class.__name__} must subclass Step[ItsConfig]")

@@ -1,0 +1,1 @@
+"""The steps of `build`, one file each, in the order a recording passes them."""

@@ -1,0 +1,97 @@
+"""Where clips begin and end: spans of speech (or of a face), on the 25 Hz grid, as exact rationals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import pairwise
+from math import ceil, floor
+
+import numpy as np
+from numpy.typing import NDArray
+
+from manifests.ids import TICK_HZ
+
+FRAME_TICKS = 2
+"""Clips last a whole number of 80 ms frames, so that 25 Hz, 12.5 Hz and audio members end together."""
+
+
+@dataclass(frozen=True)
+class Span:
+    """Half-open [start, stop) seconds on the source's own timeline; `tick` counts 1/25 s from the anchor."""
+
+    start: Fraction
+    stop: Fraction
+    tick: int
+
+    @property
+    def duration_s(self) -> float:
+        """Length in seconds."""
+        return float(self.stop - self.start)
+
+
+def snap(start_s: float, stop_s: float, *, anchor: Fraction, low: Fraction, high: Fraction) -> Span | None:
+    """The span on the grid anchored at `anchor` (the first video frame) that covers [start_s, stop_s).
+
+    Grown outwards to the grid, then kept inside [low, high), where the media is. None when no whole
+    80 ms frame is left.
+    """
+    wanted = max(Fraction(start_s), low)
+    first = floor((wanted - anchor) * TICK_HZ)
+    if anchor + Fraction(first, TICK_HZ) < low:
+        first += 1
+    start = anchor + Fraction(first, TICK_HZ)
+    end = min(Fraction(stop_s), high)
+    frames = ceil((end - start) * TICK_HZ / FRAME_TICKS)
+    if start + Fraction(frames * FRAME_TICKS, TICK_HZ) > high:
+        frames -= 1
+    if frames < 1:
+        return None
+    return Span(start, start + Fraction(frames * FRAME_TICKS, TICK_HZ), first)
+
+
+def join_speech(
+    segments: Sequence[tuple[float, float]], *, max_gap_s: float, max_chunk_s: float
+) -> list[tuple[float, float]]:
+    """Join neighbouring speech while the pause is short and the chunk stays within its limit."""
+    chunks: list[tuple[float, float]] = []
+    for start, stop in segments:
+        if chunks and start - chunks[-1][1] <= max_gap_s and stop - chunks[-1][0] <= max_chunk_s:
+            chunks[-1] = (chunks[-1][0], stop)
+        else:
+            chunks.append((start, stop))
+    return chunks
+
+
+def split_long(
+    chunk: tuple[float, float], speech: NDArray[np.float32], *, hop_s: float, max_chunk_s: float
+) -> list[tuple[float, float]]:
+    """Cut a chunk that is too long where speech is least likely in the second half of what may remain.
+
+    Times and `speech` (one probability a hop of `hop_s`) share their zero.
+    """
+    start, stop = chunk
+    pieces = []
+    while stop - start > max_chunk_s:
+        low, high = round((start + max_chunk_s / 2) / hop_s), floor((start + max_chunk_s) / hop_s)
+        cut = (low + int(np.argmin(speech[low:high]))) * hop_s
+        pieces.append((start, cut))
+        start = cut
+    return [*pieces, (start, stop)]
+
+
+def face_runs(
+    times_s: NDArray[np.float64], *, max_gap_s: float, max_chunk_s: float
+) -> list[tuple[float, float]]:
+    """Spans in which a face is seen without a longer gap, cut into equal pieces within the limit."""
+    if not len(times_s):
+        return []
+    breaks = np.flatnonzero(np.diff(times_s) > max_gap_s) + 1
+    runs: list[tuple[float, float]] = []
+    for group in np.split(times_s, breaks):
+        start, stop = float(group[0]), float(group[-1])
+        pieces = max(1, ceil((stop - start) / max_chunk_s))
+        edges = np.linspace(start, stop, pieces + 1)
+        runs.extend((float(a), float(b)) for a, b in pairwise(edges))
+    return runs

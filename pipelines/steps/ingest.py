@@ -1,0 +1,162 @@
+"""ingest: open every source once, hash it, and write down its streams and their true timing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from manifests.ids import digest
+from manifests.reasons import ItemError, Reason
+from manifests.receipts import Row
+from manifests.sidecar import LABEL_SCHEMA
+from manifests.sources.folder import fingerprint
+from pipelines.config import IngestConfig
+from pipelines.step import Item, Resources, Step, Workspace
+
+if TYPE_CHECKING:
+    from extractors.probe import Probe
+
+    from pipelines.corpus import Corpus
+
+RECORDING = pa.schema(
+    [
+        pa.field("path", pa.string()),
+        pa.field("fingerprint", pa.string()),
+        pa.field("content_sha256", pa.string()),
+        pa.field("bytes", pa.int64()),
+        pa.field("container", pa.string()),
+        pa.field("container_duration_s", pa.float64()),  # what the container claims; never relied on
+        pa.field("other_streams", pa.int32()),
+        # times are exact rationals "n/d" in seconds on the container's own timeline
+        pa.field("video_stream", pa.int32()),
+        pa.field("video_codec", pa.string()),
+        pa.field("video_start", pa.string()),
+        pa.field("video_stop", pa.string()),
+        pa.field("video_rate", pa.string()),
+        pa.field("video_frames", pa.int64()),
+        pa.field("width", pa.int32()),
+        pa.field("height", pa.int32()),
+        pa.field("rotation_deg", pa.int32()),
+        pa.field("is_vfr", pa.bool_()),
+        pa.field("audio_stream", pa.int32()),
+        pa.field("audio_codec", pa.string()),
+        pa.field("audio_start", pa.string()),
+        pa.field("audio_stop", pa.string()),
+        pa.field("audio_rate_hz", pa.int32()),
+        pa.field("audio_channels", pa.int32()),
+        pa.field("audio_offset_s", pa.float64()),  # audio start - video start; positive: audio is late
+        *LABEL_SCHEMA,
+    ]
+)
+
+
+class Ingest(Step[IngestConfig]):
+    """One item a source file; a file that changed on disk, or in the sidecar, is a new item."""
+
+    name = "ingest"
+    version = 1
+    measurements = RECORDING
+    resources = Resources(cpus=1.0, memory_gb=0.5)
+    items_per_unit = 1
+
+    def plan(self, corpus: Corpus) -> Iterable[Item]:
+        """Every listed source."""
+        for source in corpus.listing.sources:
+            inputs = {"path": source.path, "fingerprint": source.fingerprint, "labels": source.labels}
+            yield Item(f"{source.id}-{digest(inputs, length=8)}", source.id, inputs, source.bytes / 1e6)
+
+    def run_item(self, item: Item, workspace: Workspace) -> list[Row]:
+        """Probe and hash. Raises ItemError when the file is no usable media."""
+        from extractors.probe import probe, sha256_file
+
+        path = workspace.source_path(item.inputs["path"])
+        guard_unchanged(path, item.inputs["fingerprint"])
+        measures = describe(probe(path))
+        measures |= {"path": item.inputs["path"], "fingerprint": item.inputs["fingerprint"]}
+        measures |= {"content_sha256": sha256_file(path), **item.inputs["labels"]}
+        guard_unchanged(path, item.inputs["fingerprint"])
+        return [item.row(measures=measures)]
+
+
+def guard_unchanged(path: str, expected: str) -> None:
+    """Raises ItemError when a source is not the file that was listed."""
+    try:
+        same = fingerprint(Path(path)) == expected
+    except FileNotFoundError:
+        same = False
+    if not same:
+        raise ItemError(Reason.CHANGED_DURING_RUN, "size or modification time differ from the listing")
+
+
+def describe(found: Probe) -> dict[str, Any]:
+    """A probe as receipt columns."""
+    measures: dict[str, Any] = {
+        "bytes": found.size_bytes,
+        "container": found.format_name,
+        "container_duration_s": None if found.duration is None else float(found.duration),
+        "other_streams": found.other_streams,
+    }
+    if found.video is not None:
+        video = asdict(found.video)
+        measures |= {
+            "video_stream": video["index"],
+            "video_codec": video["codec"],
+            "video_start": rational(video["start"]),
+            "video_stop": rational(video["stop"]),
+            "video_rate": rational(video["nominal_rate"]),
+            "video_frames": video["n_packets"],
+            "width": video["width"],
+            "height": video["height"],
+            "rotation_deg": video["rotation_deg"],
+            "is_vfr": video["is_vfr"],
+        }
+    if found.audio is not None:
+        audio = found.audio
+        measures |= {
+            "audio_stream": audio.index,
+            "audio_codec": audio.codec,
+            "audio_start": rational(audio.start),
+            "audio_stop": rational(audio.stop),
+            "audio_rate_hz": audio.rate_hz,
+            "audio_channels": audio.channels,
+        }
+        if found.video is not None and None not in (audio.start, found.video.start):
+            measures["audio_offset_s"] = float(audio.start - found.video.start)
+    return measures
+
+
+def rational(value: Fraction | None) -> str | None:
+    """A time as the text "n/d", which `Fraction` reads back exactly."""
+    return None if value is None else f"{value.numerator}/{value.denominator}"
+
+
+RECORDING_FACTS = (
+    *("path", "fingerprint", "content_sha256"),
+    *("video_stream", "video_start", "video_stop", "video_rate", "rotation_deg", "width", "height"),
+    *("audio_stream", "audio_start", "audio_stop", "audio_rate_hz", "audio_channels"),
+)
+
+
+def recording(row: dict[str, Any]) -> dict[str, Any]:
+    """What later steps need to open a source again, from its ingest row."""
+    return {name: row[name] for name in RECORDING_FACTS}
+
+
+def media_s(row: dict[str, Any]) -> float:
+    """Length of a recording by its packets' own time stamps, seconds."""
+    spans = [
+        float(Fraction(row[f"{kind}_stop"]) - Fraction(row[f"{kind}_start"]))
+        for kind in ("video", "audio")
+        if row[f"{kind}_start"] and row[f"{kind}_stop"]
+    ]
+    return max(spans, default=0.0)
+
+
+def content_item(row: dict[str, Any], inputs: dict[str, Any]) -> Item:
+    """An item over a whole source, named by its content: another file in its place is another item."""
+    return Item(f"{row['source_id']}-{row['content_sha256'][:12]}", row["source_id"], inputs, media_s(row))

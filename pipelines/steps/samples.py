@@ -1,0 +1,135 @@
+"""Samples: what a finished clip is made of, and the KEY.json that describes it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+from extractors.coefficients import ARKIT52_NAMES, FACE61_NAMES
+
+from extractors.weights import weights_sha256
+from manifests.reasons import Status
+from manifests.schemas import FORMAT_VERSION
+from manifests.shards import Member, PlannedSample
+from manifests.sidecar import LABELS
+from manifests.splits import split_of
+from pipelines.config import PackConfig
+
+if TYPE_CHECKING:
+    from pipelines.corpus import Corpus
+
+RATES_HZ: dict[str, float] = {
+    "lips.mp4": 25.0,
+    "face.mp4": 25.0,
+    "lips_interpolated.npy": 25.0,
+    "arkit52.npy": 25.0,
+    "arkit52_valid.npy": 25.0,
+    "face61.npy": 12.5,
+    "face61_valid.npy": 12.5,
+    "flac": 16_000.0,
+}
+"""Frames or samples a second of each member; `native.flac` has the source's own rate."""
+
+CHANNELS = {"arkit52.npy": list(ARKIT52_NAMES), "face61.npy": list(FACE61_NAMES)}
+
+
+def planned_samples(corpus: Corpus, config: PackConfig) -> Iterator[PlannedSample]:
+    """Every clip that was cut, with its members and its KEY.json."""
+    sources = {row["source_id"]: row for row in corpus.rows("ingest")}
+    items = corpus.items("cut")
+    provenance = _provenance(corpus)
+    for row in corpus.rows("cut"):
+        if row["status"] != Status.OK:
+            continue
+        source = sources[row["source_id"]]
+        clip = items[row["item"]].inputs
+        split = source["split"] or split_of(
+            source["speaker"] or source["source_id"], config.split_shares, seed=config.split_seed
+        )
+        members = [
+            Member(
+                extension_of(artifact["name"]), artifact["bytes"], artifact["sha256"], name=artifact["name"]
+            )
+            for artifact in row["artifacts"]
+        ]
+        extensions = [member.extension for member in members]
+        text = json.dumps(
+            _header(clip, row, source, split, extensions) | {"provenance": provenance},
+            ensure_ascii=False,
+            sort_keys=True,
+            indent=1,
+        )
+        header = Member("json", len(text.encode()), hashlib.sha256(text.encode()).hexdigest(), inline=text)
+        yield PlannedSample(
+            clip["key"], split, (header, *sorted(members, key=lambda member: member.extension))
+        )
+
+
+def extension_of(name: str) -> str:
+    """`lips.mp4` of `steps/cut-…/data/ITEM.lips.mp4`: all after the first dot, for items have none."""
+    return name.rsplit("/", 1)[-1].partition(".")[2]
+
+
+def _header(
+    clip: dict[str, Any],
+    cut: dict[str, Any],
+    source: dict[str, Any],
+    split: str,
+    extensions: list[str],
+) -> dict[str, Any]:
+    start, stop = Fraction(clip["start"]), Fraction(clip["stop"])
+    labels = {name: source[name] for name in LABELS if source[name] is not None}
+    if "words" in labels:
+        origin = Fraction(source["audio_start"] or source["video_start"] or 0)
+        labels["words"] = words_inside(json.loads(labels["words"]), start - origin, stop - origin)
+    rates = {name: rate for name, rate in RATES_HZ.items() if name in extensions}
+    if "native.flac" in extensions:
+        rates["native.flac"] = float(clip["recording"]["audio_rate_hz"])
+    return {
+        "format": FORMAT_VERSION,
+        "key": clip["key"],
+        "split": split,
+        "source": {
+            "id": source["source_id"],
+            "path": source["path"],
+            "sha256": source["content_sha256"],
+            "start": clip["start"],  # exact rationals "n/d", seconds on the source's timeline
+            "stop": clip["stop"],
+            "audio_offset_s": source["audio_offset_s"],
+            "is_vfr": source["is_vfr"],
+        },
+        "track": clip["track"],
+        "duration_s": float(stop - start),
+        "rates_hz": rates,
+        "channels": {name: CHANNELS[name] for name in CHANNELS if name in extensions},
+        "members": sorted(extensions),
+        "missing": cut["missing"],
+        "measures": {name: clip["measures"][name] for name in sorted(clip["measures"])}
+        | {name: cut[name] for name in ("clipped_samples", "audio_padded_s", "face61_valid_share")},
+        **labels,
+    }
+
+
+def words_inside(words: list[list[Any]], start: Fraction, stop: Fraction) -> list[list[Any]]:
+    """The words that overlap [start, stop), their times counted from `start`.
+
+    Sidecar words count from the first audio sample of the source.
+    """
+    zero, end = float(start), float(stop)
+    return [
+        [word, round(max(first, zero) - zero, 6), round(min(last, end) - zero, 6)]
+        for word, first, last in words
+        if first < end and last > zero
+    ]
+
+
+def _provenance(corpus: Corpus) -> dict[str, Any]:
+    names = ("ingest", "watch", "listen", "cut")
+    used = sorted({weight for name in names for weight in corpus.steps[name].weights()})
+    return {
+        "steps": {name: corpus.key(name) for name in names},
+        "weights_sha256": {name: weights_sha256(name) for name in used},
+    }

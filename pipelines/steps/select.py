@@ -1,0 +1,198 @@
+"""select: turn measurements into a work list. Every threshold is applied here and nowhere else.
+
+Reads two small tables a source and no media: moving a limit costs seconds. A rejected clip names
+every limit it failed, with the value and the limit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from manifests.ids import digest, sample_key
+from manifests.reasons import Reason, Status
+from manifests.receipts import Row
+from pipelines.config import SelectConfig
+from pipelines.step import Item, Resources, Step, Workspace
+from pipelines.steps.chunks import Span, face_runs, join_speech, snap, split_long
+from pipelines.steps.ingest import media_s, rational, recording
+from pipelines.steps.limits import Limit, Seen, judge_face, read_seen
+from pipelines.steps.listen import HOP_S
+
+if TYPE_CHECKING:
+    from pipelines.corpus import Corpus
+
+CLIP = pa.schema(
+    [
+        pa.field("start", pa.string()),  # "n/d" seconds on the source's timeline; null: no clip at all
+        pa.field("stop", pa.string()),
+        pa.field("tick", pa.int64()),
+        pa.field("track", pa.int32()),  # null: the clip has no usable face
+        pa.field("has_audio", pa.bool_()),
+        pa.field("face_coverage", pa.float64()),
+        pa.field("longest_face_gap_s", pa.float64()),
+        pa.field("face_px", pa.float64()),
+        pa.field("mean_abs_yaw_deg", pa.float64()),
+        pa.field("sharpness", pa.float64()),
+        pa.field(
+            "failed_limits",
+            pa.list_(
+                pa.struct(
+                    [
+                        pa.field("reason", pa.string()),
+                        pa.field("value", pa.float64()),
+                        pa.field("limit", pa.float64()),
+                    ]
+                )
+            ),
+        ),
+    ]
+)
+
+
+class Select(Step[SelectConfig]):
+    """One item a source whose measurements are complete."""
+
+    name = "select"
+    version = 1
+    upstream = ("watch", "listen")
+    resources = Resources(cpus=1.0, memory_gb=0.5)
+    measurements = CLIP
+    items_per_unit = 64
+
+    def plan(self, corpus: Corpus) -> Iterable[Item]:
+        """Sources whose video was watched and whose audio was heard, as far as they have them."""
+        measured = {
+            name: {row["source_id"]: row for row in corpus.rows(name)} for name in ("watch", "listen")
+        }
+        for row in corpus.rows("ingest"):
+            if row["status"] != Status.OK:
+                continue
+            inputs: dict[str, Any] = {"recording": recording(row)}
+            complete = True
+            for kind, name in (("video", "watch"), ("audio", "listen")):
+                found = measured[name].get(row["source_id"])
+                if row[f"{kind}_stream"] is not None:
+                    complete &= found is not None and found["status"] == Status.OK
+                    inputs[name] = found
+            if complete:
+                facts = {name: inputs[name] for name in inputs if name != "recording"}
+                item_id = f"{row['source_id']}-{digest(row['content_sha256'], facts, length=12)}"
+                yield Item(item_id, row["source_id"], inputs, media_s(row))
+
+    def run_item(self, item: Item, workspace: Workspace) -> list[Row]:
+        """Propose clips, measure them against the limits, keep or reject."""
+        seen = read_seen(workspace.store, item.inputs["watch"]) if "watch" in item.inputs else None
+        spans = self._spans(item, workspace, seen)
+        if not spans:
+            return [self._nothing(item, seen)]
+        return [self._judge(item, span, seen) for span in spans]
+
+    def _spans(self, item: Item, workspace: Workspace, seen: Seen | None) -> list[Span]:
+        facts, config = item.inputs["recording"], self.config
+        chunks: list[tuple[float, float]] = []
+        if "listen" in item.inputs and not self._silent(item):
+            chunks = self._speech_chunks(item, workspace)
+        if not chunks and not config.need_audio and seen is not None:
+            times = np.unique(seen.face_s)
+            chunks = face_runs(times, max_gap_s=config.max_face_gap_s, max_chunk_s=config.max_chunk_s)
+        low, high, anchor = _bounds(facts, item.inputs)
+        snapped = (snap(start, stop, anchor=anchor, low=low, high=high) for start, stop in chunks)
+        return [span for span in snapped if span is not None]
+
+    def _speech_chunks(self, item: Item, workspace: Workspace) -> list[tuple[float, float]]:
+        from extractors.speech import speech_segments
+
+        config, listened = self.config, item.inputs["listen"]
+        table = pq.read_table(pa.BufferReader(workspace.store.read(listened["artifacts"][0]["name"])))
+        speech = table.column("speech").to_numpy()
+        segments = speech_segments(
+            speech,
+            threshold=config.speech_threshold,
+            min_speech_s=config.min_speech_s,
+            min_silence_s=config.min_silence_s,
+            pad_s=config.pad_s,
+            hop_s=HOP_S,
+        )
+        joined = join_speech(segments, max_gap_s=config.max_pause_s, max_chunk_s=config.max_chunk_s)
+        zero = float(Fraction(listened["start"]))
+        return [
+            (zero + start, zero + stop)
+            for chunk in joined
+            for start, stop in split_long(chunk, speech, hop_s=HOP_S, max_chunk_s=config.max_chunk_s)
+        ]
+
+    def _silent(self, item: Item) -> bool:
+        return bool(item.inputs["listen"]["loudest_hop_dbfs"] < self.config.silence_dbfs)
+
+    def _nothing(self, item: Item, seen: Seen | None) -> Row:
+        """A source without any clip to propose: one row that says why, with every reason."""
+        config = self.config
+        limits: list[Limit] = []
+        if seen is None and config.need_video:
+            limits.append(Limit(Reason.NO_VIDEO))
+        if seen is not None and not len(seen.face_s):
+            limits.append(Limit(Reason.NO_FACE))
+        if "listen" not in item.inputs:
+            limits.append(Limit(Reason.NO_AUDIO))
+        elif self._silent(item):
+            loudest = item.inputs["listen"]["loudest_hop_dbfs"]
+            limits.append(Limit(Reason.SILENT_AUDIO, loudest, config.silence_dbfs))
+        else:
+            limits.append(Limit(Reason.NO_SPEECH))
+        return _skipped(item.row(), limits)
+
+    def _judge(self, item: Item, span: Span, seen: Seen | None) -> Row:
+        config = self.config
+        limits: list[Limit] = []
+        if span.duration_s < config.min_chunk_s:
+            limits.append(Limit(Reason.CHUNK_SHORT, span.duration_s, config.min_chunk_s))
+        track, measures, face_limits = judge_face(seen, span, config)
+        has_audio = "listen" in item.inputs
+        if config.need_audio and not has_audio:
+            limits.append(Limit(Reason.NO_AUDIO))
+        if face_limits and (config.need_video or not has_audio):
+            limits.extend(face_limits)
+        elif face_limits:
+            track = None  # the clip is kept without its video; its row still says why
+        key = sample_key(str(item.source_id), track, span.tick)
+        measures_of_row: dict[str, Any] = {
+            **measures,
+            "start": rational(span.start),
+            "stop": rational(span.stop),
+            "tick": span.tick,
+            "track": track,
+            "has_audio": has_audio,
+            "failed_limits": [limit.record() for limit in face_limits],
+        }
+        row = item.row(key, measures=measures_of_row)
+        return _skipped(row, limits) if limits else row
+
+
+def _skipped(row: Row, limits: list[Limit]) -> Row:
+    measures = {**row.measures, "failed_limits": [limit.record() for limit in limits]}
+    detail = "; ".join(
+        f"{limit.reason} ({limit.value:.4g}, limit {limit.limit:g})" if limit.value else str(limit.reason)
+        for limit in limits
+    )
+    return replace(row, status=Status.SKIPPED, reason=limits[0].reason, detail=detail, measures=measures)
+
+
+def _bounds(facts: dict[str, Any], inputs: dict[str, Any]) -> tuple[Fraction, Fraction, Fraction]:
+    """Where both streams are (or the one there is), and the anchor of the grid."""
+    spans = []
+    if "watch" in inputs:
+        first, last = Fraction(inputs["watch"]["first_frame"]), Fraction(inputs["watch"]["last_frame"])
+        n_frames = inputs["watch"]["n_frames"]
+        interval = (last - first) / (n_frames - 1) if n_frames > 1 else Fraction(1, 25)
+        spans.append((first, last + interval))
+    if "listen" in inputs:
+        start = Fraction(inputs["listen"]["start"])
+        spans.append((start, start + Fraction(inputs["listen"]["duration_s"]).limit_denominator(16_000)))
+    return max(low for low, _ in spans), min(high for _, high in spans), spans[0][0]

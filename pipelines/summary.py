@@ -1,0 +1,95 @@
+"""The tables a command prints at its end."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from rich.markup import escape
+from rich.table import Table
+
+from manifests.reasons import REMEDIES, Reason
+from pipelines.accounting import Account
+from pipelines.corpus import Corpus
+from pipelines.journal import StepTime, step_times
+from pipelines.steps.ingest import media_s
+
+
+def summary_tables(corpus: Corpus, books: Account) -> list[Table]:
+    """What came of the sources and clips, what is in the shards, and where the time went."""
+    return [_ends(books), _shards(corpus), _times(corpus)]
+
+
+def _ends(books: Account) -> Table:
+    table = Table(title="Sources and clips", title_justify="left")
+    for column in ("", "ok", "skipped", "failed", "quarantined", "total"):
+        table.add_column(column, justify="left" if not column else "right")
+    for label, counts in (("sources", books.sources), ("clips", books.clips)):
+        ends = [counts.get(status, 0) for status in ("ok", "skipped", "failed", "quarantined")]
+        table.add_row(label, *map(str, ends), str(counts.total()))
+    for reason, count in books.reasons.most_common():
+        table.add_row(f"  {reason}", "", "", "", "", str(count), style="dim")
+    return table
+
+
+def _shards(corpus: Corpus) -> Table:
+    table = Table(title="Shards", title_justify="left")
+    for column in ("split", "shards", "samples", "hours", "MB"):
+        table.add_column(column, justify="left" if column == "split" else "right")
+    rows = [row for row in corpus.rows("pack") if row["status"] == "ok"]
+    for split in sorted({row["split"] for row in rows}):
+        mine = [row for row in rows if row["split"] == split]
+        table.add_row(
+            split,
+            str(len(mine)),
+            str(sum(row["n_samples"] for row in mine)),
+            f"{sum(row['duration_s'] for row in mine) / 3600:.3f}",
+            f"{sum(artifact['bytes'] for row in mine for artifact in row['artifacts']) / 1e6:.1f}",
+        )
+    return table
+
+
+def _times(corpus: Corpus) -> Table:
+    """Worker seconds a step, over all runs that made what is here, and how often faster than the media."""
+    table = Table(title="Time", title_justify="left")
+    for column in ("step", "units", "worker seconds", "× real time a worker"):
+        table.add_column(column, justify="left" if column == "step" else "right")
+    sources = [row for row in corpus.rows("ingest") if row["status"] == "ok"]
+    length_s = sum(media_s(row) for row in sources)
+    times = step_times(corpus.store, {name: corpus.key(name) for name in corpus.steps})
+    for name in corpus.steps:
+        time = times.get(name, StepTime())
+        covered_s = length_s if name in ("ingest", "pack") else time.media_s
+        speed = f"{covered_s / time.wall_s:.1f}" if time.wall_s else "-"
+        table.add_row(name, str(time.units), f"{time.wall_s:.1f}", speed)
+    return table
+
+
+def status_table(corpus: Corpus) -> Table:
+    """How many of each step's planned items have an answer, and which."""
+    table = Table(title=corpus.store.url, title_justify="left")
+    for column in ("step", "planned", "answered", "ok", "skipped", "failed", "quarantined", "key"):
+        table.add_column(column, justify="left" if column in ("step", "key") else "right")
+    for name in corpus.steps:
+        rows = corpus.rows(name)
+        counts = Counter(str(row["status"]) for row in rows)
+        ends = [str(counts.get(status, 0)) for status in ("ok", "skipped", "failed", "quarantined")]
+        answered = len({row["item"] for row in rows})
+        table.add_row(name, str(len(corpus.items(name))), str(answered), *ends, corpus.key(name))
+    return table
+
+
+def failures_table(rows: Sequence[dict[str, Any]]) -> Table:
+    """One line an item that did not end `ok`."""
+    table = Table(title=f"{len(rows)} not ok", title_justify="left", show_lines=False)
+    for column in ("kind", "path or key", "status", "reason", "what to do", "detail"):
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        name = row["key"] if row["kind"] == "clip" else row["path"] or row["key"]
+        remedy = REMEDIES.get(Reason(row["reason"]), "") if row["reason"] else ""
+        detail = (row["detail"] or "").strip().splitlines()[:1]
+        table.add_row(
+            row["kind"], escape(name), row["status"], row["reason"] or "", remedy, escape("".join(detail))
+        )
+    return table

@@ -1,0 +1,1 @@
+"""What is made: synthetic clips, mixes and dialogues."""
