@@ -13,8 +13,10 @@ import pytest
 
 from pipelines.threads import ONE_THREAD
 
-# Worker processes must find tests/toy_steps.py, and in-process steps must compute with one thread
-os.environ["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
+# Worker processes must find tests/helpers, and in-process steps must compute with one thread
+os.environ["PYTHONPATH"] = os.pathsep.join(
+    [str(Path(__file__).parent / "helpers"), os.environ.get("PYTHONPATH", "")]
+)
 os.environ.update(ONE_THREAD)
 
 

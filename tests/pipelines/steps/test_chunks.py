@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipelines.steps.chunks import face_runs, join_speech, snap, split_long
+
+TICK = Fraction(1, 25)
+times = st.fractions(min_value=-2, max_value=4000, max_denominator=90_000)
+
+
+lengths = st.fractions(min_value=0, max_value=100, max_denominator=90_000)
+shares = st.fractions(min_value=0, max_value=1)
+
+
+@given(low=times, length=lengths, offset=shares, start=st.floats(-3, 4100), duration=st.floats(0.001, 60))
+def test_spans_lie_on_the_grid_and_inside_the_media(
+    low: Fraction, length: Fraction, offset: Fraction, start: float, duration: float
+) -> None:
+    anchor, high = low - offset, low + length
+    span = snap(start, start + duration, anchor=anchor, low=low, high=high)
+    if span is None:
+        return
+    assert low <= span.start < span.stop <= high
+    assert span.start == anchor + span.tick * TICK
+    frames = (span.stop - span.start) / (2 * TICK)
+    assert frames.denominator == 1 and frames >= 1
+
+
+def test_a_span_covers_what_was_asked_for() -> None:
+    span = snap(1.01, 2.0, anchor=Fraction(0), low=Fraction(0), high=Fraction(10))
+    assert span is not None
+    assert (span.start, span.stop, span.tick) == (Fraction(1), Fraction(2) + Fraction(1, 25), 25) or (
+        span.start <= Fraction("1.01") and span.stop >= 2
+    )
+    assert span.duration_s == pytest.approx(1.04)
+
+
+def test_nothing_is_left_of_a_span_outside_the_media() -> None:
+    assert snap(5, 6, anchor=Fraction(0), low=Fraction(0), high=Fraction(4)) is None
+    assert snap(0, 0.05, anchor=Fraction(0), low=Fraction(0), high=Fraction(1, 20)) is None
+
+
+def test_speech_is_joined_over_short_pauses_within_the_limit() -> None:
+    segments = [(0.0, 2.0), (2.5, 4.0), (6.0, 7.0), (7.2, 16.5)]
+    assert join_speech(segments, max_gap_s=1.0, max_chunk_s=10) == [(0.0, 4.0), (6.0, 7.0), (7.2, 16.5)]
+    assert join_speech(segments, max_gap_s=3.0, max_chunk_s=100) == [(0.0, 16.5)]
+
+
+def test_long_speech_is_cut_where_it_is_least_likely() -> None:
+    speech = np.full(1000, 0.9, np.float32)
+    speech[400] = 0.2
+    pieces = split_long((0.0, 30.0), speech, hop_s=0.032, max_chunk_s=15)
+    assert pieces[0] == (0.0, 400 * 0.032)
+    assert all(stop - start <= 15 for start, stop in pieces)
+    assert [start for start, _ in pieces[1:]] == [stop for _, stop in pieces[:-1]] and pieces[-1][1] == 30.0
+
+
+def test_face_runs_break_at_gaps_and_at_the_limit() -> None:
+    seen = np.concatenate([np.arange(0, 2, 0.04), np.arange(3, 23, 0.04)])
+    runs = face_runs(seen, max_gap_s=0.4, max_chunk_s=15)
+    assert [(round(start, 2), round(stop, 2)) for start, stop in runs] == [
+        (0.0, 1.96),
+        (3.0, 12.98),
+        (12.98, 22.96),
+    ]
+    assert face_runs(np.zeros(0), max_gap_s=1, max_chunk_s=1) == []
