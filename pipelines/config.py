@@ -63,6 +63,9 @@ class SelectConfig(Section):
     max_mean_abs_yaw_deg: float = Field(30.0, gt=0, le=180, description="mean |head yaw|, degrees")
     min_face_px: float = Field(60.0, ge=0, le=4096, description="median face height, pixels of the source")
     min_face_coverage: float = Field(0.95, ge=0, le=1, description="share of frames with the face")
+    no_face_coverage: float = Field(
+        0.1, ge=0, le=1, description="with the face in less of its frames, a clip counts as faceless"
+    )
     max_face_gap_s: float = Field(0.4, ge=0, le=60, description="longest stretch without the face, seconds")
     max_other_face_coverage: float = Field(
         0.2, ge=0, le=1, description="share of frames in which a second face may be seen"

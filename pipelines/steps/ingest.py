@@ -20,7 +20,6 @@ from pipelines.step import Item, Resources, Step, Workspace
 
 if TYPE_CHECKING:
     from extractors.probe import Probe
-
     from pipelines.corpus import Corpus
 
 RECORDING = pa.schema(
@@ -43,12 +42,14 @@ RECORDING = pa.schema(
         pa.field("height", pa.int32()),
         pa.field("rotation_deg", pa.int32()),
         pa.field("is_vfr", pa.bool_()),
+        pa.field("video_lost_packets", pa.int64()),  # in the index, beyond the end of the file
         pa.field("audio_stream", pa.int32()),
         pa.field("audio_codec", pa.string()),
         pa.field("audio_start", pa.string()),
         pa.field("audio_stop", pa.string()),
         pa.field("audio_rate_hz", pa.int32()),
         pa.field("audio_channels", pa.int32()),
+        pa.field("audio_lost_packets", pa.int64()),
         pa.field("audio_offset_s", pa.float64()),  # audio start - video start; positive: audio is late
         *LABEL_SCHEMA,
     ]
@@ -114,6 +115,7 @@ def describe(found: Probe) -> dict[str, Any]:
             "height": video["height"],
             "rotation_deg": video["rotation_deg"],
             "is_vfr": video["is_vfr"],
+            "video_lost_packets": video["n_lost"],
         }
     if found.audio is not None:
         audio = found.audio
@@ -124,9 +126,10 @@ def describe(found: Probe) -> dict[str, Any]:
             "audio_stop": rational(audio.stop),
             "audio_rate_hz": audio.rate_hz,
             "audio_channels": audio.channels,
+            "audio_lost_packets": audio.n_lost,
         }
-        if found.video is not None and None not in (audio.start, found.video.start):
-            measures["audio_offset_s"] = float(audio.start - found.video.start)
+        offset = found.audio_offset
+        measures["audio_offset_s"] = None if offset is None else float(offset)
     return measures
 
 
@@ -139,6 +142,7 @@ RECORDING_FACTS = (
     *("path", "fingerprint", "content_sha256"),
     *("video_stream", "video_start", "video_stop", "video_rate", "rotation_deg", "width", "height"),
     *("audio_stream", "audio_start", "audio_stop", "audio_rate_hz", "audio_channels"),
+    *("video_lost_packets", "audio_lost_packets"),
 )
 
 

@@ -15,6 +15,9 @@ from manifests.store import Store
 from pipelines.config import SelectConfig
 from pipelines.steps.chunks import Span
 
+END_OF_CUT_FILE_S = 0.5
+"""A clip this close to the end of a file that was cut short has probably lost its end."""
+
 
 @dataclass(frozen=True)
 class Limit:
@@ -40,31 +43,35 @@ class Seen:
     height_px: NDArray[np.float64]
     abs_yaw_deg: NDArray[np.float64]
     sharpness: NDArray[np.float64]
+    cut_short: bool  # the file ends before its index says, or in the middle of a frame
 
 
-def read_seen(store: Store, watched: dict[str, Any]) -> Seen:
+def read_seen(store: Store, watched: dict[str, Any], *, lost_packets: int) -> Seen:
     """The two tables of `watch`, only the columns that thresholds need."""
-    from extractors.pose import euler_deg
+    from extractors.pose import euler_deg, rotation_of
 
     frames_name, faces_name = (artifact["name"] for artifact in watched["artifacts"])
     frames = pq.read_table(pa.BufferReader(store.read(frames_name)))
     columns = ["track", "time_s", "box", "pose", "sharpness"]
     faces = pq.read_table(pa.BufferReader(store.read(faces_name)), columns=columns)
-    boxes = _matrix(faces, "box", 4)
-    poses = _matrix(faces, "pose", 16).reshape(-1, 4, 4)
+    boxes = matrix(faces, "box", 4)
+    poses = matrix(faces, "pose", 16).reshape(-1, 4, 4)
     times = frames.column("time_num").to_numpy() / frames.column("time_den").to_numpy()
+    corrupt = frames.column("corrupt").to_numpy(zero_copy_only=False)
     return Seen(
         frame_s=times,
-        frame_corrupt=frames.column("corrupt").to_numpy(zero_copy_only=False),
+        frame_corrupt=corrupt,
         face_s=faces.column("time_s").to_numpy(),
         track=faces.column("track").to_numpy(),
         height_px=boxes[:, 3] - boxes[:, 1],
-        abs_yaw_deg=np.abs(euler_deg(poses)[:, 0]) if len(poses) else np.zeros(0),
+        abs_yaw_deg=np.abs(euler_deg(rotation_of(poses))[:, 0]) if len(poses) else np.zeros(0),
         sharpness=faces.column("sharpness").to_numpy().astype(np.float64),
+        cut_short=bool(lost_packets or corrupt[-1:].any()),
     )
 
 
-def _matrix(table: pa.Table, name: str, width: int) -> NDArray[np.float64]:
+def matrix(table: pa.Table, name: str, width: int) -> NDArray[np.float64]:
+    """A fixed-size list column as (rows, width)."""
     flat = table.column(name).combine_chunks().flatten()
     return np.asarray(flat, np.float64).reshape(-1, width)
 
@@ -78,11 +85,13 @@ def judge_face(
     start_s, stop_s = float(span.start), float(span.stop)
     inside = (seen.frame_s >= start_s) & (seen.frame_s < stop_s)
     n_frames, n_corrupt = max(1, int(inside.sum())), int(seen.frame_corrupt[inside].sum())
+    if seen.cut_short and stop_s > seen.frame_s[-1] - END_OF_CUT_FILE_S:
+        n_corrupt += 1  # whatever was being said there, the rest of it is missing
     here = (seen.face_s >= start_s) & (seen.face_s < stop_s)
     damage = [Limit(Reason.DAMAGED_MEDIA, n_corrupt, 0)] if n_corrupt else []
-    if not here.any():
-        return None, {"face_coverage": 0.0}, [Limit(Reason.NO_FACE), *damage]
     tracks, counts = np.unique(seen.track[here], return_counts=True)
+    if counts.max(initial=0) < config.no_face_coverage * n_frames or not here.any():
+        return None, {"face_coverage": counts.max(initial=0) / n_frames}, [*damage, Limit(Reason.NO_FACE)]
     track = int(tracks[np.argmax(counts)])
     others = float(np.delete(counts, np.argmax(counts)).max(initial=0)) / n_frames
     mine = here & (seen.track == track)
@@ -106,4 +115,4 @@ def judge_face(
     failed = [one for one in at_most if one.value > one.limit] + [
         one for one in at_least if one.value < one.limit
     ]
-    return track, measures, failed + damage
+    return track, measures, damage + failed

@@ -9,7 +9,6 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from extractors.coefficients import ARKIT52_NAMES, FACE61_NAMES
-
 from extractors.weights import weights_sha256
 from manifests.reasons import Status
 from manifests.schemas import FORMAT_VERSION
@@ -106,7 +105,7 @@ def _header(
         "rates_hz": rates,
         "channels": {name: CHANNELS[name] for name in CHANNELS if name in extensions},
         "members": sorted(extensions),
-        "missing": cut["missing"],
+        "missing": json.loads(cut["missing"]),
         "measures": {name: clip["measures"][name] for name in sorted(clip["measures"])}
         | {name: cut[name] for name in ("clipped_samples", "audio_padded_s", "face61_valid_share")},
         **labels,

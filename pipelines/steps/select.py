@@ -56,6 +56,13 @@ CLIP = pa.schema(
 )
 
 
+MEASURES = ("face_coverage", "longest_face_gap_s", "face_px", "mean_abs_yaw_deg", "sharpness")
+"""What a clip was judged on, as far as it has a face."""
+
+WHOLE_SOURCE_LIMITS = (Reason.NO_VIDEO, Reason.NO_FACE, Reason.DAMAGED_MEDIA)
+"""What can be said of a source as a whole; the other limits are about a clip."""
+
+
 class Select(Step[SelectConfig]):
     """One item a source whose measurements are complete."""
 
@@ -88,21 +95,24 @@ class Select(Step[SelectConfig]):
 
     def run_item(self, item: Item, workspace: Workspace) -> list[Row]:
         """Propose clips, measure them against the limits, keep or reject."""
-        seen = read_seen(workspace.store, item.inputs["watch"]) if "watch" in item.inputs else None
+        seen = None
+        if "watch" in item.inputs:
+            lost = item.inputs["recording"]["video_lost_packets"]
+            seen = read_seen(workspace.store, item.inputs["watch"], lost_packets=lost)
         spans = self._spans(item, workspace, seen)
         if not spans:
             return [self._nothing(item, seen)]
         return [self._judge(item, span, seen) for span in spans]
 
     def _spans(self, item: Item, workspace: Workspace, seen: Seen | None) -> list[Span]:
-        facts, config = item.inputs["recording"], self.config
+        config = self.config
         chunks: list[tuple[float, float]] = []
         if "listen" in item.inputs and not self._silent(item):
             chunks = self._speech_chunks(item, workspace)
         if not chunks and not config.need_audio and seen is not None:
             times = np.unique(seen.face_s)
             chunks = face_runs(times, max_gap_s=config.max_face_gap_s, max_chunk_s=config.max_chunk_s)
-        low, high, anchor = _bounds(facts, item.inputs)
+        low, high, anchor = _bounds(item.inputs)
         snapped = (snap(start, stop, anchor=anchor, low=low, high=high) for start, stop in chunks)
         return [span for span in snapped if span is not None]
 
@@ -135,10 +145,10 @@ class Select(Step[SelectConfig]):
         """A source without any clip to propose: one row that says why, with every reason."""
         config = self.config
         limits: list[Limit] = []
-        if seen is None and config.need_video:
-            limits.append(Limit(Reason.NO_VIDEO))
-        if seen is not None and not len(seen.face_s):
-            limits.append(Limit(Reason.NO_FACE))
+        if config.need_video or "listen" not in item.inputs:
+            low, high, _ = _bounds(item.inputs)
+            whole = judge_face(seen, Span(low, high, 0), config)[2]
+            limits.extend(one for one in whole if one.reason in WHOLE_SOURCE_LIMITS)
         if "listen" not in item.inputs:
             limits.append(Limit(Reason.NO_AUDIO))
         elif self._silent(item):
@@ -184,7 +194,7 @@ def _skipped(row: Row, limits: list[Limit]) -> Row:
     return replace(row, status=Status.SKIPPED, reason=limits[0].reason, detail=detail, measures=measures)
 
 
-def _bounds(facts: dict[str, Any], inputs: dict[str, Any]) -> tuple[Fraction, Fraction, Fraction]:
+def _bounds(inputs: dict[str, Any]) -> tuple[Fraction, Fraction, Fraction]:
     """Where both streams are (or the one there is), and the anchor of the grid."""
     spans = []
     if "watch" in inputs:

@@ -23,7 +23,6 @@ from pipelines.steps.ingest import content_item, guard_unchanged, rational, reco
 if TYPE_CHECKING:
     from extractors.landmarks import Face
     from extractors.media import Frame
-
     from pipelines.corpus import Corpus
 
 FRAMES = pa.schema(
@@ -84,20 +83,24 @@ class Watch(Step[WatchConfig]):
     def open(self) -> None:
         """Load the landmarker."""
         from extractors.landmarks import make_landmarker
-
         from extractors.weights import locate
 
         self._landmarker = make_landmarker(
             self.config.backend,
             task_path=str(locate("face_landmarker").path),
             max_faces=self.config.max_faces,
-            detect_every=self.config.detect_every,
+            **self._following(),
         )
+
+    def _following(self) -> dict[str, Any]:
+        """Options of the direct backend; MediaPipe's own graph looks for faces on every frame."""
+        if self.config.backend == "mediapipe":
+            return {}
+        return {"detect_every": self.config.detect_every, "keep_tracked": True}
 
     def run_item(self, item: Item, workspace: Workspace) -> list[Row]:
         """Decode once, measure each frame, write both tables as they grow."""
         from extractors.media import VideoReader
-
         from extractors.tracks import Tracker
 
         facts = item.inputs
@@ -126,11 +129,13 @@ class Watch(Step[WatchConfig]):
         seen = {"n_frames": 0, "n_corrupt_frames": 0, "n_frames_with_face": 0}
         first: Fraction | None = None
         last: Fraction | None = None
+        time_ms = -1
         with TableStream(frames_file, FRAMES) as frame_rows, TableStream(faces_file, FACES) as face_rows:
             for number, frame in enumerate(frames):
                 first = frame.pts if first is None else first
                 last = frame.pts
-                faces = self._landmarker(frame.image, round((frame.pts - first) * 1_000_000) // 1000)
+                time_ms = max(time_ms + 1, round((frame.pts - first) * 1000))
+                faces = self._landmarker(frame.image, time_ms)
                 tracks = tracker.update(number, [face.box for face in faces])
                 frame_rows.add(_frame_row(number, frame, len(faces)))
                 for face, track in zip(faces, tracks, strict=True):

@@ -1,0 +1,64 @@
+"""Face crops: a square round the face, steady over time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from extractors.lips import fill_gaps
+from manifests.reasons import ItemError, Reason
+
+
+@dataclass(frozen=True)
+class CropPlan:
+    """Squares of T frames: `centres` (T, 2) and `sides` (T,), px of the source image."""
+
+    centres: NDArray[np.float64]
+    sides: NDArray[np.float64]
+
+
+def plan_crops(boxes: NDArray[np.float64], *, scale: float = 1.6, window_frames: int = 25) -> CropPlan:
+    """Squares from face boxes (T, 4) `x0 y0 x1 y1` px; missing frames are NaN and interpolated.
+
+    The side is `scale` times the box's larger side (1.6 as SMIRK's configuration crops). Centre and side
+    are smoothed by a centred mean over `window_frames`, shortened evenly at both ends.
+    Raises ItemError(NO_FACE) when every frame is missing.
+    """
+    missing = np.isnan(boxes).any(axis=1)
+    if missing.all():
+        raise ItemError(Reason.NO_FACE, "no frame of the clip has a face to crop")
+    filled = fill_gaps(boxes, missing)
+    size = filled[:, 2:] - filled[:, :2]
+    squares = np.column_stack([(filled[:, :2] + filled[:, 2:]) / 2, scale * size.max(axis=1)])
+    smooth = centred_mean(squares, window_frames // 2)
+    return CropPlan(smooth[:, :2], smooth[:, 2])
+
+
+def centred_mean(values: NDArray[np.float64], reach: int) -> NDArray[np.float64]:
+    """Mean of each row of (T, D) and up to `reach` rows on either side, equally many on both."""
+    sums = np.concatenate([np.zeros((1, values.shape[1])), np.cumsum(values, axis=0)])
+    rows = np.arange(len(values))
+    each = np.minimum(reach, np.minimum(rows, len(values) - 1 - rows))
+    totals: NDArray[np.float64] = (sums[rows + each + 1] - sums[rows - each]) / (2 * each + 1)[:, None]
+    return totals
+
+
+def face_crop(image: NDArray[np.uint8], plan: CropPlan, frame: int, *, size_px: int) -> NDArray[np.uint8]:
+    """(size_px, size_px, 3) RGB face of `image` (H, W, 3) RGB; the image's edge is repeated outside it."""
+    side = max(2, round(float(plan.sides[frame])))
+    x, y = (round(float(value) - side / 2) for value in plan.centres[frame])
+    height, width = image.shape[:2]
+    inside = image[max(0, y) : max(0, y + side), max(0, x) : max(0, x + side)]
+    if inside.shape[:2] != (side, side):
+        if inside.size == 0:  # the square has left the image altogether
+            y, x = min(max(y, 1 - side), height - 1), min(max(x, 1 - side), width - 1)
+            inside = image[max(0, y) : y + side, max(0, x) : x + side]
+        top, left = max(0, -y), max(0, -x)
+        bottom, right = side - top - inside.shape[0], side - left - inside.shape[1]
+        inside = cv2.copyMakeBorder(inside, top, bottom, left, right, cv2.BORDER_REPLICATE)
+    shrinking = side > size_px
+    method = cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(inside, (size_px, size_px), interpolation=method), np.uint8)
