@@ -27,7 +27,7 @@ def plan_crops(boxes: NDArray[np.float64], *, scale: float = 1.6, window_frames:
     are smoothed by a centred mean over `window_frames`, shortened evenly at both ends.
     Raises ItemError(NO_FACE) when every frame is missing.
     """
-    missing = np.isnan(boxes).any(axis=1)
+    missing = np.asarray(np.isnan(boxes).any(axis=1))
     if missing.all():
         raise ItemError(Reason.NO_FACE, "no frame of the clip has a face to crop")
     filled = fill_gaps(boxes, missing)
@@ -58,7 +58,8 @@ def face_crop(image: NDArray[np.uint8], plan: CropPlan, frame: int, *, size_px: 
             inside = image[max(0, y) : y + side, max(0, x) : x + side]
         top, left = max(0, -y), max(0, -x)
         bottom, right = side - top - inside.shape[0], side - left - inside.shape[1]
-        inside = cv2.copyMakeBorder(inside, top, bottom, left, right, cv2.BORDER_REPLICATE)
+        padded = cv2.copyMakeBorder(inside, top, bottom, left, right, cv2.BORDER_REPLICATE)
+        inside = np.asarray(padded, np.uint8)
     shrinking = side > size_px
     method = cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR
     return np.asarray(cv2.resize(inside, (size_px, size_px), interpolation=method), np.uint8)

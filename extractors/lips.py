@@ -62,7 +62,7 @@ def plan_lips(landmarks: NDArray[np.float64], *, preset: LipPreset = AVHUBERT) -
     uses one as long as itself, as the reference does. Raises ItemError(NO_FACE) when every frame is
     missing: the references then resize the whole frame and carry on.
     """
-    missing = np.isnan(landmarks).any(axis=(1, 2))
+    missing = np.asarray(np.isnan(landmarks).any(axis=(1, 2)))
     if missing.all():
         raise ItemError(Reason.NO_FACE, "no frame of the clip has landmarks to align the lips with")
     filled = fill_gaps(landmarks, missing)
@@ -95,9 +95,10 @@ def similarity(points: NDArray[np.float64], target: NDArray[np.float64]) -> NDAr
     """
     z, w = points @ np.array([1, 1j]), target @ np.array([1, 1j])
     centred = z - z.mean()
-    turn = np.vdot(centred, w - w.mean()) / np.vdot(centred, centred)
-    shift = w.mean() - turn * z.mean()
-    return np.array([[turn.real, -turn.imag, shift.real], [turn.imag, turn.real, shift.imag]])
+    turn = complex(np.vdot(centred, w - w.mean()) / np.vdot(centred, centred))
+    shift = complex(w.mean() - turn * z.mean())
+    rows = [[turn.real, -turn.imag, shift.real], [turn.imag, turn.real, shift.imag]]
+    return np.array(rows, np.float64)
 
 
 def _corner(centre: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -7,6 +7,9 @@ import pyarrow as pa
 FORMAT_VERSION = "1.0"
 """Version of the shard format in docs/format.md; a reader may rely on everything with the same major."""
 
+NAMES = pa.list_(pa.field("element", pa.string()))
+"""A list of names, with the element called as Parquet calls it."""
+
 MANIFEST = pa.schema(
     [
         pa.field("kind", pa.string(), nullable=False),  # source | clip | sidecar_line
@@ -15,7 +18,7 @@ MANIFEST = pa.schema(
         pa.field("path", pa.string()),  # below the corpus root
         pa.field("status", pa.string(), nullable=False),
         pa.field("reason", pa.string()),
-        pa.field("failed_limits", pa.list_(pa.string())),  # every limit a rejected clip failed
+        pa.field("failed_limits", NAMES),  # every limit a rejected clip failed
         pa.field("detail", pa.string()),
         pa.field("step", pa.string()),  # the step that decided
         pa.field("start_s", pa.float64()),
@@ -33,7 +36,7 @@ INDEX = pa.schema(
         pa.field("split", pa.string(), nullable=False),
         pa.field("source_id", pa.string(), nullable=False),
         pa.field("duration_s", pa.float64(), nullable=False),
-        pa.field("members", pa.list_(pa.string()), nullable=False),
+        pa.field("members", NAMES, nullable=False),
         pa.field("bytes", pa.int64(), nullable=False),
     ],
     metadata={"duologue.index": FORMAT_VERSION},

@@ -11,6 +11,7 @@ import io
 import tarfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import IO
 
 from manifests.ids import digest
@@ -71,9 +72,10 @@ def plan_shards(
     Raises ValueError for an invalid or repeated key.
     """
     ordered = sorted(samples, key=lambda sample: sample.key)
-    for sample, following in zip(ordered, [*ordered[1:], None], strict=True):
+    for sample in ordered:
         sample.validate()
-        if following is not None and following.key == sample.key:
+    for sample, following in pairwise(ordered):
+        if following.key == sample.key:
             raise ValueError(f"sample key {sample.key} is planned twice")
     if shuffle_seed is not None:
         ordered.sort(key=lambda sample: digest("shuffle", shuffle_seed, sample.key))

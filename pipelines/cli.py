@@ -198,14 +198,15 @@ def failures(
     with _errors():
         from pipelines.accounting import account
         from pipelines.build import recall
-        from pipelines.summary import failures_table
+        from pipelines.summary import failures_tables
 
         rows = [row for row in account(recall(corpus)[0]).rows if row["status"] != "ok"]
         if as_json:
             for row in rows:
                 typer.echo(json.dumps(row, ensure_ascii=False))
         else:
-            Console().print(failures_table(rows))
+            for table in failures_tables(rows):
+                Console().print(table)
 
 
 @app.command()
@@ -267,7 +268,7 @@ def models(
 ) -> None:
     """List the weights: where each comes from, sha256, licence, present or not."""
     with _errors():
-        from pipelines.doctor import fetch_model, models_table
+        from pipelines.models import fetch_model, models_table
 
         if fetch:
             typer.echo(f"wrote {fetch_model(fetch)}")

@@ -16,7 +16,7 @@ from pipelines.contact_sheet import contact_sheet
 from pipelines.corpus import Corpus
 from pipelines.engine_ray import RayEngine
 from pipelines.reporter import make_reporter
-from pipelines.summary import failures_table, summary_tables
+from pipelines.summary import failures_tables, summary_tables
 
 
 def run_demo(out: Path, clips: Path | None, *, workers: int | None = None) -> tuple[str, ...]:
@@ -44,7 +44,8 @@ def run_demo(out: Path, clips: Path | None, *, workers: int | None = None) -> tu
         console.print(table)
     rejected = [row for row in built.account.rows if row["status"] != "ok"]
     if rejected:
-        console.print(failures_table(rejected))
+        for table in failures_tables(rejected):
+            console.print(table)
     shards = sorted((out / "corpus" / "shards").glob("*.tar"))
     if shards:
         sheet = out / "contact-sheet.png"

@@ -20,7 +20,7 @@ from packaging.utils import canonicalize_name
 from rich.markup import escape
 from rich.table import Table
 
-from pipelines.models import fetch_model, model_rows, models_table
+from pipelines.models import ModelRow, fetch_model, model_rows, models_table
 
 __all__ = ["Check", "doctor", "doctor_table", "fetch_model", "model_rows", "models_table"]
 
@@ -266,8 +266,7 @@ def _models() -> list[Check]:
     for row in rows:
         if row.name in needed or row.state == "wrong":
             level: Level = "ok" if row.state == "present" else "fail"
-            remedy = "" if level == "ok" else f"duologue models --fetch {row.name}"
-            checks.append(Check(f"weights {row.name}", level, row.where, remedy))
+            checks.append(Check(f"weights {row.name}", level, row.where, _weights_remedy(row)))
     others = [row for row in rows if row.name not in needed]
     present = [row.name for row in others if row.state == "present"]
     detail = f"{len(present)} of {len(others)} optional ones here"
@@ -275,6 +274,13 @@ def _models() -> list[Check]:
         *checks,
         Check("other weights", "ok", detail, "" if len(present) == len(others) else "duologue models"),
     ]
+
+
+def _weights_remedy(row: ModelRow) -> str:
+    if row.state != "missing":
+        return ""  # what is wrong with a file stands in the finding, with its cure
+    published = any(source.startswith("https:") for source in row.sources)
+    return f"duologue models --fetch {row.name}" if published else _install("build")
 
 
 def _output(*command: str) -> str:

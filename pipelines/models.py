@@ -45,7 +45,7 @@ def fetch_model(name: str, *, on_progress: Progress | None = None) -> Path:
 def models_table() -> Table:
     """`model_rows` for a terminal; the full digests and addresses are in docs/models.md."""
     table = Table(title="Weights", title_justify="left", show_lines=True)
-    table.add_column("weights", min_width=max(map(len, REGISTRY)))
+    table.add_column("weights", width=max(map(len, REGISTRY)))
     for column in ("file", "here", "comes from"):
         table.add_column(column, overflow="fold")
     styles = {"present": "green", "missing": "yellow", "wrong": "red"}

@@ -80,16 +80,17 @@ def status_table(corpus: Corpus) -> Table:
     return table
 
 
-def failures_table(rows: Sequence[dict[str, Any]]) -> Table:
-    """One line an item that did not end `ok`."""
-    table = Table(title=f"{len(rows)} not ok", title_justify="left", show_lines=False)
-    for column in ("kind", "path or key", "status", "reason", "what to do", "detail"):
+def failures_tables(rows: Sequence[dict[str, Any]]) -> list[Table]:
+    """One line an item that did not end `ok`, then what each reason means and what to do."""
+    table = Table(title=f"{len(rows)} not ok", title_justify="left")
+    for column in ("", "status", "reason", "what", "detail"):
         table.add_column(column, overflow="fold")
     for row in rows:
-        name = row["key"] if row["kind"] == "clip" else row["path"] or row["key"]
-        remedy = REMEDIES.get(Reason(row["reason"]), "") if row["reason"] else ""
+        name = row["path"] if row["kind"] != "clip" else f"{row['key']}\n{row['path']}"
         detail = (row["detail"] or "").strip().splitlines()[:1]
-        table.add_row(
-            row["kind"], escape(name), row["status"], row["reason"] or "", remedy, escape("".join(detail))
-        )
-    return table
+        cells = [row["kind"].removesuffix("_line"), row["status"], row["reason"] or ""]
+        table.add_row(*cells, escape(name or row["key"]), escape("".join(detail)))
+    advice = Table(title="What to do", title_justify="left", show_header=False)
+    for reason in sorted({row["reason"] for row in rows if row["reason"]}):
+        advice.add_row(reason, REMEDIES[Reason(reason)])
+    return [table, advice] if rows else [table]

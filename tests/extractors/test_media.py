@@ -4,10 +4,12 @@ import hashlib
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from extractors.media import VideoReader
 from extractors.probe import probe
@@ -28,7 +30,7 @@ CODECS = {
 }
 
 
-def numbered(number: int) -> np.ndarray:
+def numbered(number: int) -> NDArray[np.uint8]:
     """A picture that says its number: eight bars, light for a set bit, on a ground that moves."""
     image = np.zeros((64, 128, 3), np.uint8)
     image[32:] = (np.arange(128)[None, :, None] * 2 + 5 * number) % 200
@@ -37,13 +39,13 @@ def numbered(number: int) -> np.ndarray:
     return image
 
 
-def number_of(image: np.ndarray) -> int:
+def number_of(image: NDArray[np.uint8]) -> int:
     return sum(int(image[8:24, bit * 16 + 4 : bit * 16 + 12].mean() > 125) << bit for bit in range(BITS))
 
 
 def write_numbered(path: Path, format_name: str, codec: str, options: dict[str, str]) -> None:
     with av.open(str(path), "w", format=format_name) as container:
-        stream = container.add_stream(codec, rate=25, options=options)
+        stream: Any = container.add_stream(codec, rate=25, options=options)
         stream.width, stream.height, stream.pix_fmt, stream.bit_rate = 128, 64, "yuv420p", 2_000_000
         for number in range(N_FRAMES):
             frame = av.VideoFrame.from_ndarray(numbered(number), format="rgb24")
@@ -70,7 +72,7 @@ def fingerprints(
     reader: VideoReader, start: Fraction | None = None, stop: Fraction | None = None
 ) -> list[tuple[Fraction, str, bool]]:
     return [
-        (frame.pts, hashlib.md5(frame.image).hexdigest(), frame.corrupt)
+        (frame.pts, hashlib.md5(frame.image.data).hexdigest(), frame.corrupt)
         for frame in reader.frames(start, stop)
     ]
 
@@ -117,20 +119,18 @@ def test_real_clips_seek_exactly(media: Path, name: str) -> None:
             assert fingerprints(reader, whole[first][0], whole[first + 5][0]) == whole[first : first + 5]
 
 
-@pytest.mark.parametrize("name", ["h264.mp4", "h264.mkv"])
-def test_seeking_equals_full_decode_in_a_damaged_file(clips: Path, tmp_path: Path, name: str) -> None:
-    content = bytearray((clips / name).read_bytes())
-    at = content.find(b"mdat") if name.endswith("mp4") else len(content) // 4
-    middle = at + (len(content) - at) // 3
+def test_seeking_equals_full_decode_in_a_damaged_file(clips: Path, tmp_path: Path) -> None:
+    content = bytearray((clips / "h264.mp4").read_bytes())
+    middle = content.find(b"mdat") + len(content) // 3
     content[middle : middle + 600] = np.random.default_rng(3).bytes(600)
-    (tmp_path / name).write_bytes(content)
-    with open_reader(tmp_path / name) as reader:
+    path = tmp_path / "damaged.mp4"
+    path.write_bytes(content)
+    with open_reader(path) as reader:
         whole = fingerprints(reader)
-        assert any(corrupt for *_, corrupt in whole) or reader.n_errors
+        assert any(corrupt for *_, corrupt in whole)
         assert not whole[0][2]
-        if name.endswith("mp4"):  # Matroska goes on at the next cluster, and this file has one
-            assert not whole[-1][2]  # a later keyframe heals
-        for first in range(0, len(whole) - 6, 11):
+        assert not whole[-1][2]  # a later keyframe heals
+        for first in range(0, len(whole) - 6, 3):
             assert fingerprints(reader, whole[first][0], whole[first + 5][0]) == whole[first : first + 5]
 
 
@@ -168,7 +168,7 @@ def test_rotation_is_undone(media: Path) -> None:
 def test_colours_survive(tmp_path: Path, colour: tuple[int, int, int]) -> None:
     path = tmp_path / "colour.mp4"
     with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=25, options={"qp": "1"})
+        stream: Any = container.add_stream("libx264", rate=25, options={"qp": "1"})
         stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
         frame = av.VideoFrame.from_ndarray(np.full((48, 64, 3), colour, np.uint8), format="rgb24")
         container.mux(stream.encode(frame))

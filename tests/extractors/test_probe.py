@@ -6,6 +6,7 @@ import shutil
 import stat
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -19,7 +20,7 @@ from manifests.reasons import ItemError, Reason
 
 def write_clip(path: Path, *, format_name: str, codec: str, n_frames: int = 10) -> None:
     with av.open(f"file:{path}", "w", format=format_name) as container:
-        stream = container.add_stream(codec, rate=25)
+        stream: Any = container.add_stream(codec, rate=25)
         stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
         for number in range(n_frames):
             frame = av.VideoFrame.from_ndarray(np.full((48, 64, 3), 20 * number, np.uint8), format="rgb24")
@@ -69,7 +70,7 @@ def test_grid_clip(media: Path) -> None:
     assert found.video is not None
     assert found.audio is not None
     assert (found.video.width, found.video.height, found.video.n_packets) == (360, 288, 75)
-    assert (found.video.start, found.video.stop) == (0, 3)
+    assert (found.video.start, found.video.stop) == (Fraction(0), Fraction(3))
     assert found.video.nominal_rate == 25
     assert not found.video.is_vfr
     assert (found.audio.rate_hz, found.audio.channels, found.audio.codec) == (44_100, 2, "mp2")

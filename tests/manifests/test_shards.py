@@ -51,6 +51,10 @@ def test_keys_that_readers_would_split_wrongly_are_refused(key: str) -> None:
         plan_shards([sample(key)], max_bytes=1, max_samples=1)
 
 
+def test_no_samples_make_no_shards() -> None:
+    assert plan_shards([], max_bytes=1, max_samples=1) == []
+
+
 def test_a_key_planned_twice_is_refused() -> None:
     with pytest.raises(ValueError, match="planned twice"):
         plan_shards([sample("a"), sample("a", "test")], max_bytes=1, max_samples=1)
