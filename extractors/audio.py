@@ -13,7 +13,7 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
-from extractors.media import decoded, open_container, pick_stream
+from extractors.containers import decoded, open_container, pick_stream
 from extractors.timeline import Placed, Timeline
 from manifests.reasons import ItemError, Reason
 

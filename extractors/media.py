@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from fractions import Fraction
@@ -13,12 +13,10 @@ from typing import Any
 
 import av
 import numpy as np
-from av.stream import Discard
 from av.video.reformatter import Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
-from extractors.ffprobe import media_url
-from extractors.probe import CONTAINERS_WITHOUT_PTS
+from extractors.containers import CONTAINERS_WITHOUT_PTS, decoded, open_container, pick_stream
 from manifests.reasons import ItemError, Reason
 
 SEEKABLE_CONTAINERS = frozenset({"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm"})
@@ -201,44 +199,3 @@ class _Clock:
         if stamp is None:
             return Fraction(0) if last is None else last + self._interval
         return self._tick * int(stamp)
-
-
-def open_container(path: str) -> Any:
-    """An av container. Raises ItemError(UNREADABLE_CONTAINER)."""
-    try:
-        return av.open(media_url(path))
-    except av.error.FFmpegError as error:
-        raise ItemError(Reason.UNREADABLE_CONTAINER, f"opening: {error.strerror}") from error
-
-
-def pick_stream(container: Any, index: int, kind: str) -> Any:
-    """The stream that `probe` chose; the others are not even read where the container allows.
-
-    Raises ItemError(UNREADABLE_CONTAINER) when there is no such stream.
-    """
-    if index >= len(container.streams) or container.streams[index].type != kind:
-        container.close()
-        raise ItemError(Reason.UNREADABLE_CONTAINER, f"stream {index} is no {kind}")
-    for stream in container.streams:
-        if stream.index != index:
-            stream.discard = Discard.all
-    return container.streams[index]
-
-
-def decoded(container: Any, stream: Any, count_error: Callable[[], None]) -> Iterator[Any]:
-    """Every frame that decodes; each packet that does not is counted, a broken container ends the pass."""
-    packets = container.demux(stream)
-    while True:
-        try:
-            packet = next(packets)
-        except StopIteration:
-            return
-        except av.error.FFmpegError:
-            count_error()
-            packet = None  # what the decoder still holds is good
-        try:
-            yield from stream.codec_context.decode(packet)
-        except av.error.FFmpegError:
-            count_error()
-        if packet is None:
-            return

@@ -12,14 +12,11 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import av
 import numpy as np
 
-from extractors.ffprobe import describe, media_url, no_streams
+from extractors.containers import CONTAINERS_WITHOUT_PTS, open_container, packets
+from extractors.ffprobe import describe, no_streams
 from manifests.reasons import ItemError, Reason
-
-CONTAINERS_WITHOUT_PTS = frozenset({"avi"})
-"""They store no presentation times; packets are then timed by their decoding times."""
 
 _HASH_BLOCK_BYTES = 1 << 20
 
@@ -199,17 +196,18 @@ class _Tally:
 
 def _time_packets(path: str, chosen: Iterable[dict[str, Any]], size_bytes: int) -> dict[int, _Tally]:
     """One demuxing pass; streams without a single packet are left out."""
-    try:
-        with av.open(media_url(path)) as container:
-            by_decoding_time = container.format.name in CONTAINERS_WITHOUT_PTS
-            tallies = {stream["index"]: _tally(container, stream) for stream in chosen}
-            for packet in _packets(container, list(tallies)):
+    with open_container(path) as container:
+        by_decoding_time = container.format.name in CONTAINERS_WITHOUT_PTS
+        tallies = {stream["index"]: _tally(container, stream) for stream in chosen}
+        if not tallies:
+            return {}
+        streams = [container.streams[index] for index in tallies]
+        for packet in packets(container, streams, lambda: None):  # what came before the damage counts
+            if packet.size:  # the empty ones only flush decoders
                 tallies[packet.stream_index].add(packet, by_decoding_time=by_decoding_time)
-            for index, tally in tallies.items():
-                entries = container.streams[index].index_entries
-                tally.n_lost = sum(entry.pos + entry.size > size_bytes for entry in entries)
-    except av.error.FFmpegError as error:
-        raise ItemError(Reason.UNREADABLE_CONTAINER, f"demuxing: {error.strerror}") from error
+        for index, tally in tallies.items():
+            entries = container.streams[index].index_entries
+            tally.n_lost = sum(entry.pos + entry.size > size_bytes for entry in entries)
     return {index: tally for index, tally in tallies.items() if tally.times}
 
 
@@ -219,20 +217,6 @@ def _tally(container: Any, described: dict[str, Any]) -> _Tally:
         raise ItemError(Reason.UNREADABLE_CONTAINER, f"ffprobe and libav disagree about stream {index}")
     stream = container.streams[index]
     return _Tally(time_base=stream.time_base, first_claimed=stream.start_time)
-
-
-def _packets(container: Any, indices: list[int]) -> Iterable[Any]:
-    """Packets of these streams; damage in the middle ends the pass, what came before counts."""
-    if not indices:
-        return
-    packets = container.demux(*(container.streams[index] for index in indices))
-    while True:
-        try:
-            packet = next(packets)
-        except (StopIteration, av.error.FFmpegError):
-            return
-        if packet.size:  # the empty ones only flush decoders
-            yield packet
 
 
 def _video_info(stream: dict[str, Any], tally: _Tally) -> VideoInfo:

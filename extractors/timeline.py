@@ -12,7 +12,7 @@ TOLERANCE_S = Fraction(1, 100)
 Above the jitter of healthy files (many containers round to 1 ms), below one lost frame of any common
 codec (AAC 10.7 ms at 96 kHz, MP2 24 ms, Opus 20 ms) and below half a video frame.
 """
-MAX_JUMP_S = 24 * 3600
+MAX_JUMP_S = 3600
 """A frame further ahead than this has a damaged time stamp: it is dropped and counted."""
 _ZEROS_A_PIECE = 1 << 16
 

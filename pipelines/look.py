@@ -8,7 +8,7 @@ import tarfile
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from rich.markup import escape
 from rich.table import Table
@@ -153,4 +153,8 @@ class ScratchStore(Store):
 
     def read(self, name: str) -> bytes:
         """The scratch file, else the file behind it."""
-        return super().read(name) if super().exists(name) else self._behind.read(name)
+        return super().read(name) if self.exists(name) else self._behind.read(name)
+
+    def open(self, name: str) -> IO[bytes]:
+        """The scratch file, else the file behind it."""
+        return super().open(name) if self.exists(name) else self._behind.open(name)

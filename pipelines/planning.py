@@ -68,17 +68,20 @@ class MergedStore(ScratchStore):
 def _plans(corpus: Corpus, trial: Corpus) -> Iterator[StepPlan]:
     times = step_times(corpus.store, {name: corpus.key(name) for name in corpus.steps})
     unprobed = _unprobed_hours(corpus)
+    to_measure = 0.0
     for name in corpus.steps:
         items = trial.items(name)
         missing = [item for unit in trial.todo(name) for item in unit.items]
         if name == "select":  # was decided in memory; what is missing is what the corpus itself lacks
             answered = {row["item"] for row in corpus.rows(name)}
             missing = [item for item in corpus.items(name).values() if item.id not in answered]
-        upstream_open = unprobed if name != "ingest" else 0.0
-        hours = sum(item.media_s for item in missing) / 3600 if name not in ("ingest", "pack") else 0.0
-        if name == "ingest":
-            hours = unprobed
-        hours += upstream_open
+        hours = unprobed
+        if name not in ("ingest", "pack"):
+            hours += sum(item.media_s for item in missing) / 3600
+        if name in ("select", "cut", "pack"):
+            hours = max(hours, to_measure)  # what is not measured yet may all be kept
+        else:
+            to_measure = max(to_measure, hours)
         time = times.get(name)
         speed = (
             time.media_s / time.wall_s
@@ -93,7 +96,7 @@ def _plans(corpus: Corpus, trial: Corpus) -> Iterator[StepPlan]:
             hours=hours,
             seconds=seconds,
             gigabytes=hours * GB_PER_HOUR.get(name, 0.0),
-            known=not upstream_open and (name not in ("cut", "pack") or not _open(trial, name)),
+            known=not unprobed and not _open(trial, name),
         )
 
 
@@ -105,16 +108,17 @@ def _open(trial: Corpus, name: str) -> bool:
 
 def _unprobed_hours(corpus: Corpus) -> float:
     """Hours of the sources that `ingest` has not opened, by the duration their header claims."""
-    from extractors.probe import header_duration_s
+    from extractors.ffprobe import describe
 
     done = {row["source_id"] for row in corpus.rows("ingest")}
     total = 0.0
     for source in corpus.listing.sources:
         if source.id not in done:
             try:
-                total += header_duration_s(f"{corpus.source_root}/{source.path}")
+                header = describe(f"{corpus.source_root}/{source.path}")["format"]
             except ItemError:
                 continue  # ingest will say why
+            total += float(header.get("duration", 0.0))
     return total / 3600
 
 

@@ -69,14 +69,14 @@ def _times(corpus: Corpus) -> Table:
 def status_table(corpus: Corpus) -> Table:
     """How many of each step's planned items have an answer, and which."""
     table = Table(title=corpus.store.url, title_justify="left")
-    for column in ("step", "planned", "answered", "ok", "skipped", "failed", "quarantined", "key"):
-        table.add_column(column, justify="left" if column in ("step", "key") else "right")
+    for column in ("step", "planned", "answered", "ok", "skipped", "failed", "quarantined"):
+        table.add_column(column, justify="left" if column == "step" else "right")
     for name in corpus.steps:
         rows = corpus.rows(name)
         counts = Counter(str(row["status"]) for row in rows)
         ends = [str(counts.get(status, 0)) for status in ("ok", "skipped", "failed", "quarantined")]
         answered = len({row["item"] for row in rows})
-        table.add_row(name, str(len(corpus.items(name))), str(answered), *ends, corpus.key(name))
+        table.add_row(name, str(len(corpus.items(name))), str(answered), *ends)
     return table
 
 

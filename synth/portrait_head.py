@@ -73,7 +73,7 @@ def load_portrait() -> Portrait:
         from skimage.data import astronaut
     except ImportError as error:
         raise ImportError("rendering clips needs scikit-image: pip install 'duologue[demo]'") from error
-    picture = np.ascontiguousarray(astronaut(), np.uint8)
+    picture = np.ascontiguousarray(astronaut(), np.uint8)  # type: ignore[no-untyped-call]
     inside = np.zeros(picture.shape[:2], np.uint8)
     cv2.fillPoly(inside, [np.array(_OUTLINE, np.int32)], 1)
     removed = cv2.dilate(inside, np.ones((7, 7), np.uint8))
@@ -104,7 +104,8 @@ def _depth(inside: Image) -> Floats:
         bump = height * np.exp(-0.5 * (((x - at_x) / sigma_x) ** 2 + ((y - at_y) / sigma_y) ** 2))
         depth += bump * np.minimum(depth / (0.5 * _DEPTH_PX), 1.0)
     outside = cv2.distanceTransform(1 - inside, cv2.DIST_L2, 5)
-    return cv2.GaussianBlur(np.where(inside, depth, -4.0 * outside).astype(np.float32), (0, 0), 1.0)
+    sharp = np.where(inside, depth, -4.0 * outside).astype(np.float32)
+    return np.asarray(cv2.GaussianBlur(sharp, (0, 0), 1.0), np.float32)
 
 
 def _torsion(inside: Image, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> NDArray[np.float64]:
@@ -137,7 +138,8 @@ def open_mouth(portrait: Portrait, amount: float) -> tuple[Image, Floats]:
     edge = line + amount * _MOUTH_MAX_PX * gap
     from_y = np.where(y <= line, y, np.maximum(y - shift, line)).astype(np.float32)
     moved = cv2.remap(picture, x, from_y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-    dark = (np.clip(np.minimum(y - line, edge - y) + 0.3, 0.0, 1.0) * np.clip(edge - line, 0.0, 1.0))[..., None]
+    dark = np.clip(np.minimum(y - line, edge - y) + 0.3, 0.0, 1.0) * np.clip(edge - line, 0.0, 1.0)
+    dark = dark[..., None]
     mixed = moved * (1.0 - dark) + np.array(_MOUTH_COLOUR, np.float32) * dark
     picture[top:bottom, left:right] = np.round(mixed).astype(np.uint8)
     depth[top:bottom, left:right] = cv2.remap(portrait.depth, x, from_y, cv2.INTER_LINEAR)
@@ -181,8 +183,9 @@ def see_head(depth: Floats, x: Floats, y: Floats, turn: NDArray[np.float64]) -> 
 def _look_up(
     depth: Floats, x: Floats, y: Floats, z: Floats, turn: NDArray[np.float64]
 ) -> tuple[Floats, Floats, Floats]:
-    """Where points at camera depth z (n, h, w) on the rays lie in the portrait, and how far inside the head."""
-    r = (np.diag([1.0, -1.0, 1.0]) @ turn @ np.diag([1.0, -1.0, 1.0])).astype(np.float32)  # y points down here
+    """Where points of the rays at camera depth z (n, h, w) lie in the portrait; how far inside the head."""
+    y_down = np.diag([1.0, -1.0, 1.0])  # `rotation` counts y upwards
+    r = (y_down @ turn @ y_down).astype(np.float32)
     near = (1.0 - z / CAMERA_PX).astype(np.float32)
     camera = ((x - CENTRE[0]) * near, (y - CENTRE[1]) * near, z)
     head = [sum(r[row, column] * camera[row] for row in range(3)) for column in range(3)]
@@ -191,5 +194,5 @@ def _look_up(
     v = (head[1] * scale + CENTRE[1]).astype(np.float32)
     n, height, width = u.shape
     flat = (n * height, width)
-    thick = cv2.remap(depth, u.reshape(flat), v.reshape(flat), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return u, v, thick.reshape(u.shape) - np.abs(head[2])
+    thick = cv2.remap(depth, u.reshape(flat), v.reshape(flat), cv2.INTER_LINEAR)
+    return u, v, np.asarray(thick.reshape(u.shape) - np.abs(head[2]), np.float32)
