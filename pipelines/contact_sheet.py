@@ -24,7 +24,8 @@ from extractors.pose import euler_deg, from_six
 LIP_FRAMES = 10
 # Okabe and Ito's colours, which stay apart for colour-blind readers
 _GREY, _ORANGE, _BLUE, _SHADE = "#6b7785", "#d55e00", "#0072b2", "#e4e7eb"
-_WIDTH_IN, _CLIP_IN, _HEAD_IN, _DPI = 13.0, 3.1, 0.5, 110
+_WIDTH_IN, _CLIP_IN, _HEAD_IN, _DPI = 13.0, 3.75, 0.55, 110
+_LEFT_IN, _RIGHT_IN, _TOP_IN, _FACE_IN = 2.85, 12.85, 0.62, 1.8
 _STYLE: Any = {
     "font.family": "DejaVu Sans",
     "font.size": 9,
@@ -140,42 +141,48 @@ def _draw_clip(band: SubFigure, clip: Clip) -> None:
     """Title, face crop at the left; lips, voice, jaw and yaw at the right, one time axis below."""
     speaker, text = (str(clip.header.get(name) or "") for name in ("speaker", "text"))
     title = " · ".join(part for part in (clip.key, f"{clip.duration_s:.1f} s", speaker) if part)
-    band.text(0.012, 0.93, title, weight="bold", color="#22272d", va="center")
+    band.text(0.012, 0.95, title, weight="bold", color="#22272d", va="center")
     if text:
         said = text if len(text) <= 150 else text[:149] + "…"
-        band.text(0.012, 0.85, f"“{said}”", style="italic", color="#4a525b", va="center")
-    rows: list[tuple[str, float, Callable[[Axes, Clip], None]]] = [
-        ("lips.mp4", 1.75, _draw_lips),
-        ("flac", 1.0, _draw_voice),
-        ("arkit52.npy", 1.0, _draw_jaw),
-        ("face61.npy", 1.0, _draw_yaw),
-    ]
-    present = [row for row in rows if row[0] in clip.members]
+        band.text(0.012, 0.885, f"“{said}”", style="italic", color="#4a525b", va="center")
+    rows: dict[str, tuple[float, Callable[[Axes, Clip], None]]] = {
+        "lips.mp4": ((_RIGHT_IN - _LEFT_IN) / LIP_FRAMES * 0.96, _draw_lips),
+        "flac": (0.52, _draw_voice),
+        "arkit52.npy": (0.45, _draw_jaw),
+        "face61.npy": (0.45, _draw_yaw),
+    }
+    missing = [name for name in ("face.mp4", *rows) if name not in clip.members]
     if "face.mp4" in clip.members:
-        _draw_face(band.add_axes((0.012, 0.16, 0.14, 0.60)), clip)
-    missing = [name for name in ("face.mp4", *(row[0] for row in rows)) if name not in clip.members]
+        _draw_face(_place(band, 0.16, _TOP_IN, _FACE_IN, _FACE_IN), clip)
     if missing:
-        band.text(0.012, 0.05, f"without {', '.join(missing)}", fontsize=7.5, color=_GREY, va="center")
-    if not present:
-        return
-    grid = band.add_gridspec(
-        len(present), 1, left=0.215, right=0.985, top=0.78, bottom=0.13, hspace=0.22,
-        height_ratios=[row[1] for row in present],
-    )  # fmt: skip
-    for number, (_, _, draw) in enumerate(present):
-        axes = band.add_subplot(grid[number])
+        band.text(0.012, 0.06, f"without {', '.join(missing)}", fontsize=8, color=_GREY, va="center")
+    present = [row for name, row in rows.items() if name in clip.members]
+    top_in = _TOP_IN
+    for number, (height_in, draw) in enumerate(present, start=1):
+        axes = _place(band, _LEFT_IN, top_in, _RIGHT_IN - _LEFT_IN, height_in)
+        top_in += height_in + 0.13
         draw(axes, clip)
-        axes.set_xlim(0.0, clip.duration_s)
-        if number + 1 < len(present):
-            axes.tick_params(axis="x", bottom=False, labelbottom=False)
-            axes.spines["bottom"].set_visible(False)
-        else:
-            axes.set_xlabel("seconds", labelpad=0, color="#4a525b", fontsize=8)
-            axes.tick_params(axis="x", labelsize=8)
+        _time_axis(axes, clip.duration_s, labelled=number == len(present))
+
+
+def _place(band: SubFigure, left_in: float, top_in: float, width_in: float, height_in: float) -> Axes:
+    """Axes at a place given in inches from the band's upper left corner."""
+    bottom = 1.0 - (top_in + height_in) / _CLIP_IN
+    return band.add_axes((left_in / _WIDTH_IN, bottom, width_in / _WIDTH_IN, height_in / _CLIP_IN))
+
+
+def _time_axis(axes: Axes, duration_s: float, *, labelled: bool) -> None:
+    axes.set_xlim(0.0, duration_s)
+    if labelled:
+        axes.set_xlabel("seconds", labelpad=1, color="#4a525b", fontsize=8)
+        axes.tick_params(axis="x", labelsize=8)
+    else:
+        axes.tick_params(axis="x", bottom=False, labelbottom=False)
+        axes.spines["bottom"].set_visible(False)
 
 
 def _label(axes: Axes, text: str, colour: str) -> None:
-    axes.set_ylabel(text, rotation=0, ha="right", va="center", labelpad=26, color=colour)
+    axes.text(-0.034, 0.5, text, transform=axes.transAxes, ha="right", va="center", color=colour)
     axes.tick_params(axis="y", labelsize=7, length=2)
 
 
@@ -222,7 +229,7 @@ def _draw_jaw(axes: Axes, clip: Clip) -> None:
     _shade_invalid(axes, valid, 25.0)
     top = max(float(np.nanmax(jaw, initial=0.0)) * 1.1, 0.1)
     axes.set_ylim(0.0, top)
-    axes.set_yticks([0.0, round(top / 1.1, 2)])
+    axes.set_yticks([0.0, top / 1.1], ["0", f"{top / 1.1:.2f}"])
     _label(axes, "jawOpen", _ORANGE)
 
 

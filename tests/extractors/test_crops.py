@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from extractors.crops import centred_mean, face_crop, plan_crops
+from manifests.reasons import ItemError
+
+
+def still(n: int = 9) -> np.ndarray:
+    return np.tile([100.0, 80, 150, 140], (n, 1))
+
+
+def test_the_square_is_round_the_face() -> None:
+    plan = plan_crops(still(), scale=1.5)
+    assert np.allclose(plan.centres, [125, 110]) and np.allclose(plan.sides, 90)
+
+
+def test_the_window_is_centred_so_steady_motion_is_followed_exactly() -> None:
+    boxes = still(40) + np.arange(40)[:, None]
+    plan = plan_crops(boxes, window_frames=11)
+    assert np.allclose(plan.centres[:, 0], 125 + np.arange(40))
+
+
+def test_jitter_is_smoothed() -> None:
+    boxes = still(60) + np.random.default_rng(0).normal(scale=3, size=(60, 4))
+    assert plan_crops(boxes).centres[:, 0].std() < 0.5 * ((boxes[:, 0] + boxes[:, 2]) / 2).std()
+
+
+def test_centred_mean_against_the_definition() -> None:
+    values = np.random.default_rng(0).normal(size=(20, 3))
+    for t, row in enumerate(centred_mean(values, 4)):
+        reach = min(4, t, 19 - t)
+        assert np.allclose(row, values[t - reach : t + reach + 1].mean(axis=0))
+
+
+@pytest.mark.parametrize(
+    "box", [(10, 10, 40, 40), (-30, -30, 20, 20), (180, 90, 260, 170), (500, 500, 520, 520)]
+)
+def test_crops_beyond_the_edge_repeat_it(box: tuple[int, ...]) -> None:
+    image = np.zeros((120, 200, 3), np.uint8)
+    image[:, :, 0] = np.arange(200)
+    crop = face_crop(image, plan_crops(np.array([box], np.float64)), 0, size_px=64)
+    assert crop.shape == (64, 64, 3) and crop.dtype == np.uint8
+    if box[0] == 500:
+        assert (crop[:, :, 0] == 199).all()
+    if box[0] == 180:
+        assert crop[0, -1, 0] == 199
+
+
+def test_a_crop_shows_what_is_in_the_square() -> None:
+    image = np.random.default_rng(0).integers(0, 255, (200, 200, 3)).astype(np.uint8)
+    plan = plan_crops(np.array([[50.0, 60, 114, 124]]), scale=1.0)
+    assert (face_crop(image, plan, 0, size_px=64) == image[60:124, 50:114]).all()
+
+
+def test_no_face_is_no_crop() -> None:
+    with pytest.raises(ItemError):
+        plan_crops(np.full((3, 4), np.nan))
