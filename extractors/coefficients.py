@@ -14,6 +14,8 @@ from extractors.resampling import interpolate, to_mimi_rate
 ARKIT52_NAMES = BLENDSHAPE_NAMES
 """MediaPipe's published order: `_neutral`, then 51 of ARKit's shapes; `tongueOut` is not measured."""
 
+GRID_HZ = 25.0
+
 FACE61_NAMES = (
     *ARKIT52_NAMES,
     *(f"rotation_{axis}{column}" for column in (0, 1) for axis in "xyz"),
@@ -42,17 +44,22 @@ def coefficients(
 ) -> Coefficients:
     """Measurements at `times_s` (N,): blendshapes (N, 52) and poses (N, 4, 4), on the 25 Hz `grid_s` (2n,).
 
+    Measurements before and after the grid are used, so that its ends are filtered like its middle.
+
     Rotations are averaged as 6-D vectors and made orthonormal again (Gram-Schmidt). The translation is
     MediaPipe's, in cm (x right, y up, z towards the viewer); it depends on the assumed camera.
     """
     six, shift = to_six(rotation_of(poses)), poses[:, :3, 3]
     raw = np.concatenate([blendshapes, six, shift], axis=1)
-    fine, valid = interpolate(times_s, raw, grid_s, max_gap_s=max_gap_s)
+    edge_s = np.array([1, 2]) / GRID_HZ
+    wider_s = np.concatenate([grid_s[0] - edge_s[::-1], grid_s, grid_s[-1] + edge_s])
+    fine, valid = interpolate(times_s, raw, wider_s, max_gap_s=max_gap_s)
+    fine[:, :52] = np.clip(fine[:, :52], 0, 1)  # a fitted line may overshoot
     coarse, coarse_valid = to_mimi_rate(fine, valid)
     coarse[:, 52:58] = to_six(from_six(coarse[:, 52:58]))
     return Coefficients(
-        arkit52=fine[:, :52].astype(np.float32),
-        arkit52_valid=valid,
-        face61=coarse.astype(np.float32),
-        face61_valid=coarse_valid,
+        arkit52=fine[2:-2, :52].astype(np.float32),
+        arkit52_valid=valid[2:-2],
+        face61=coarse[1:-1].astype(np.float32),
+        face61_valid=coarse_valid[1:-1],
     )

@@ -47,8 +47,14 @@ def centred_mean(values: NDArray[np.float64], reach: int) -> NDArray[np.float64]
 
 
 def face_crop(image: NDArray[np.uint8], plan: CropPlan, frame: int, *, size_px: int) -> NDArray[np.uint8]:
-    """(size_px, size_px, 3) RGB face of `image` (H, W, 3) RGB; the image's edge is repeated outside it."""
-    side = max(2, round(float(plan.sides[frame])))
+    """(size_px, size_px, 3) RGB face of `image` (H, W, 3) RGB; the image's edge is repeated outside it.
+
+    Small faces are enlarged at exact places, bilinearly: whole pixels of the source would show as jitter.
+    Large ones are shrunk by area from whole pixels.
+    """
+    if plan.sides[frame] <= size_px:
+        return _enlarged(image, plan.centres[frame], float(plan.sides[frame]), size_px)
+    side = round(float(plan.sides[frame]))
     x, y = (round(float(value) - side / 2) for value in plan.centres[frame])
     height, width = image.shape[:2]
     inside = image[max(0, y) : max(0, y + side), max(0, x) : max(0, x + side)]
@@ -60,6 +66,16 @@ def face_crop(image: NDArray[np.uint8], plan: CropPlan, frame: int, *, size_px: 
         bottom, right = side - top - inside.shape[0], side - left - inside.shape[1]
         padded = cv2.copyMakeBorder(inside, top, bottom, left, right, cv2.BORDER_REPLICATE)
         inside = np.asarray(padded, np.uint8)
-    shrinking = side > size_px
-    method = cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(inside, (size_px, size_px), interpolation=method), np.uint8)
+    return np.asarray(cv2.resize(inside, (size_px, size_px), interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _enlarged(
+    image: NDArray[np.uint8], centre: NDArray[np.float64], side: float, size_px: int
+) -> NDArray[np.uint8]:
+    """The square of `side` px round `centre`, both exact; a pixel's colour is that of its middle."""
+    step = side / size_px
+    x, y = centre - side / 2 + (step - 1) / 2
+    to_image = np.array([[step, 0, x], [0, step, y]])
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    crop = cv2.warpAffine(image, to_image, (size_px, size_px), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(crop, np.uint8)

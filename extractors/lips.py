@@ -104,7 +104,7 @@ def similarity(points: NDArray[np.float64], target: NDArray[np.float64]) -> NDAr
 def _corner(centre: NDArray[np.float64]) -> NDArray[np.float64]:
     """Upper left corner of the crop: whole pixels, and inside the canvas, as the reference cuts."""
     half = LIP_PX // 2
-    return np.round(np.clip(centre, half, CANVAS_PX - half)) - half
+    return np.asarray(np.round(np.clip(centre, half, CANVAS_PX - half)) - half, np.float64)
 
 
 def lip_crop(image: NDArray[np.uint8], plan: LipPlan, frame: int) -> NDArray[np.uint8]:

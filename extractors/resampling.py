@@ -48,7 +48,8 @@ def interpolate(
     Linear between neighbours, so the identity where the grid meets a measurement; the ends repeat the
     nearest value. Where measurements come faster than the grid, they first pass a triangular kernel two
     grid steps wide, which keeps what the grid cannot hold from folding back (-8 dB at the grid's Nyquist
-    rate, zeros at multiples of its rate) and leaves data on the grid as it is.
+    rate, zeros at multiples of its rate) and leaves data on the grid as it is. The kernel fits a line, so
+    uneven frame times delay nothing; inside a gap of a grid step or more the plain line stands.
     Returns (T, D) and (T,) validity: true between two measurements no more than `max_gap_s` apart, or
     on one. Raises ValueError when there are no measurements.
     """
@@ -57,18 +58,32 @@ def interpolate(
     after = np.clip(np.searchsorted(times_s, grid_s - 1e-9), 0, len(times_s) - 1)
     before = np.clip(np.searchsorted(times_s, grid_s + 1e-9, side="right") - 1, 0, len(times_s) - 1)
     inside = (grid_s >= times_s[0] - 1e-9) & (grid_s <= times_s[-1] + 1e-9)
-    valid = inside & (times_s[after] - times_s[before] <= max_gap_s)
+    gap_s = times_s[after] - times_s[before]
+    valid = inside & (gap_s <= max_gap_s)
     step_s = float(np.median(np.diff(grid_s))) if len(grid_s) > 1 else 0.0
     columns = [np.interp(grid_s, times_s, values[:, column]) for column in range(values.shape[1])]
     result = np.stack(columns, axis=1)
     dense = step_s > 0 and len(times_s) > 1 and float(np.median(np.diff(times_s))) < 0.95 * step_s
     if dense:
-        for index, instant in enumerate(grid_s):
-            low, high = np.searchsorted(times_s, [instant - step_s, instant + step_s])
-            weights = 1 - np.abs(times_s[low:high] - instant) / step_s
-            if valid[index] and weights.sum() > 0:
-                result[index] = weights @ values[low:high] / weights.sum()
+        for index in np.flatnonzero(inside & (gap_s < step_s)):
+            low, high = np.searchsorted(times_s, [grid_s[index] - step_s, grid_s[index] + step_s])
+            weights = _line_weights((times_s[low:high] - grid_s[index]) / step_s)
+            result[index] = weights @ values[low:high]
     return result, valid
+
+
+def _line_weights(offsets: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Weights (N,), of sum 1 and first moment 0, of measurements at `offsets` (N,) in -1..1.
+
+    Local linear regression with a triangular kernel: Fan and Gijbels, "Local Polynomial Modelling and Its
+    Applications" (1996).
+    """
+    kernel = 1 - np.abs(offsets)
+    first, second = kernel @ offsets, kernel @ offsets**2
+    if kernel.sum() * second - first**2 > 1e-9:  # else all that weighs is at one place
+        kernel = kernel * (second - first * offsets)
+    weights: NDArray[np.float64] = kernel / kernel.sum()
+    return weights
 
 
 def to_mimi_rate(

@@ -27,6 +27,7 @@ class Reason(StrEnum):
     UNREADABLE_CONTAINER = "unreadable_container"
     NO_STREAMS = "no_streams"
     DECODE_FAILED = "decode_failed"
+    UNSUPPORTED_AUDIO = "unsupported_audio"
     CHANGED_DURING_RUN = "changed_during_run"
     # the sidecar
     SIDECAR_UNMATCHED = "sidecar_unmatched"
@@ -57,6 +58,7 @@ REMEDIES: dict[Reason, str] = {
     Reason.UNREADABLE_CONTAINER: "the container is damaged (often a copy that was cut short); copy it again",
     Reason.NO_STREAMS: "the container opens but holds neither audio nor video",
     Reason.DECODE_FAILED: "the stream could not be decoded to the end; see the detail column",
+    Reason.UNSUPPORTED_AUDIO: "FLAC holds at most 8 channels; mix the recording down or split it",
     Reason.CHANGED_DURING_RUN: "the file changed while the run read it; run again",
     Reason.SIDECAR_UNMATCHED: "a sidecar row names a path that is not in the corpus; fix it",
     Reason.SIDECAR_MALFORMED: "a sidecar row could not be read; see the detail column for the line",

@@ -24,8 +24,8 @@ from extractors.pose import euler_deg, from_six
 LIP_FRAMES = 10
 # Okabe and Ito's colours, which stay apart for colour-blind readers
 _GREY, _ORANGE, _BLUE, _SHADE = "#6b7785", "#d55e00", "#0072b2", "#e4e7eb"
-_WIDTH_IN, _CLIP_IN, _HEAD_IN, _DPI = 13.0, 3.75, 0.55, 110
-_LEFT_IN, _RIGHT_IN, _TOP_IN, _FACE_IN = 2.85, 12.85, 0.62, 1.8
+_WIDTH_IN, _HEAD_IN, _DPI = 13.0, 0.55, 110
+_LEFT_IN, _RIGHT_IN, _TOP_IN, _FACE_IN, _GAP_IN = 2.85, 12.85, 0.62, 1.8, 0.13
 _STYLE: Any = {
     "font.family": "DejaVu Sans",
     "font.size": 9,
@@ -69,11 +69,10 @@ def contact_sheet(shard_paths: Sequence[Path], out_png: Path, *, max_clips: int 
     clips, total = read_clips(shard_paths, max_clips)
     if not clips:
         raise ValueError(f"no sample in {', '.join(map(str, shard_paths)) or 'no shard'}")
-    height_in = _HEAD_IN + _CLIP_IN * len(clips)
     with rc_context(_STYLE):
-        figure = Figure(figsize=(_WIDTH_IN, height_in), dpi=_DPI, facecolor="white")
+        heights = [_HEAD_IN, *(_height_in(clip) for clip in clips)]
+        figure = Figure(figsize=(_WIDTH_IN, sum(heights)), dpi=_DPI, facecolor="white")
         FigureCanvasAgg(figure)
-        heights = [_HEAD_IN, *[_CLIP_IN] * len(clips)]
         bands = list(np.atleast_1d(np.asarray(figure.subfigures(len(heights), 1, height_ratios=heights))))
         shown = f"{len(clips)} of {total} clips"
         bands[0].text(0.012, 0.35, f"duologue · {shown}", fontsize=13, weight="bold", color="#22272d")
@@ -141,34 +140,48 @@ def _draw_clip(band: SubFigure, clip: Clip) -> None:
     """Title, face crop at the left; lips, voice, jaw and yaw at the right, one time axis below."""
     speaker, text = (str(clip.header.get(name) or "") for name in ("speaker", "text"))
     title = " · ".join(part for part in (clip.key, f"{clip.duration_s:.1f} s", speaker) if part)
-    band.text(0.012, 0.95, title, weight="bold", color="#22272d", va="center")
+    whole = _height_in(clip)
+    band.text(0.012, 1.0 - 0.2 / whole, title, weight="bold", color="#22272d", va="center")
     if text:
         said = text if len(text) <= 150 else text[:149] + "…"
-        band.text(0.012, 0.885, f"“{said}”", style="italic", color="#4a525b", va="center")
-    rows: dict[str, tuple[float, Callable[[Axes, Clip], None]]] = {
+        band.text(0.012, 1.0 - 0.44 / whole, f"“{said}”", style="italic", color="#4a525b", va="center")
+    if "face.mp4" in clip.members:
+        _draw_face(_place(band, clip, (0.16, _TOP_IN, _FACE_IN, _FACE_IN)), clip)
+    missing = [name for name in ("face.mp4", *_rows()) if name not in clip.members]
+    if missing:
+        band.text(0.012, 0.2 / whole, f"without {', '.join(missing)}", fontsize=8, color=_GREY, va="center")
+    present = [row for name, row in _rows().items() if name in clip.members]
+    top_in = _TOP_IN
+    for number, (height_in, draw) in enumerate(present, start=1):
+        axes = _place(band, clip, (_LEFT_IN, top_in, _RIGHT_IN - _LEFT_IN, height_in))
+        top_in += height_in + _GAP_IN
+        draw(axes, clip)
+        _time_axis(axes, clip.duration_s, labelled=number == len(present))
+
+
+def _rows() -> dict[str, tuple[float, Callable[[Axes, Clip], None]]]:
+    """The rows of a clip: height in inches (lip frames are square) and what draws it, by member."""
+    return {
         "lips.mp4": ((_RIGHT_IN - _LEFT_IN) / LIP_FRAMES * 0.96, _draw_lips),
         "flac": (0.52, _draw_voice),
         "arkit52.npy": (0.45, _draw_jaw),
         "face61.npy": (0.45, _draw_yaw),
     }
-    missing = [name for name in ("face.mp4", *rows) if name not in clip.members]
-    if "face.mp4" in clip.members:
-        _draw_face(_place(band, 0.16, _TOP_IN, _FACE_IN, _FACE_IN), clip)
-    if missing:
-        band.text(0.012, 0.06, f"without {', '.join(missing)}", fontsize=8, color=_GREY, va="center")
-    present = [row for name, row in rows.items() if name in clip.members]
-    top_in = _TOP_IN
-    for number, (height_in, draw) in enumerate(present, start=1):
-        axes = _place(band, _LEFT_IN, top_in, _RIGHT_IN - _LEFT_IN, height_in)
-        top_in += height_in + 0.13
-        draw(axes, clip)
-        _time_axis(axes, clip.duration_s, labelled=number == len(present))
 
 
-def _place(band: SubFigure, left_in: float, top_in: float, width_in: float, height_in: float) -> Axes:
-    """Axes at a place given in inches from the band's upper left corner."""
-    bottom = 1.0 - (top_in + height_in) / _CLIP_IN
-    return band.add_axes((left_in / _WIDTH_IN, bottom, width_in / _WIDTH_IN, height_in / _CLIP_IN))
+def _height_in(clip: Clip) -> float:
+    """Inches a clip needs: its rows, or the face beside them; title above, time axis and note below."""
+    rows_in = sum(height + _GAP_IN for name, (height, _) in _rows().items() if name in clip.members)
+    face_in = _FACE_IN if "face.mp4" in clip.members else 0.0
+    return _TOP_IN + max(rows_in, face_in) + 0.55
+
+
+def _place(band: SubFigure, clip: Clip, box_in: tuple[float, float, float, float]) -> Axes:
+    """Axes at (left, top, width, height), inches from the upper left corner of the clip's band."""
+    left_in, top_in, width_in, height_in = box_in
+    whole = _height_in(clip)
+    bottom = 1.0 - (top_in + height_in) / whole
+    return band.add_axes((left_in / _WIDTH_IN, bottom, width_in / _WIDTH_IN, height_in / whole))
 
 
 def _time_axis(axes: Axes, duration_s: float, *, labelled: bool) -> None:

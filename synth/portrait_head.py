@@ -166,7 +166,7 @@ def see_head(depth: Floats, x: Floats, y: Floats, turn: NDArray[np.float64]) -> 
     head, pixels; negative where it misses), each float32 (h, w).
     """
     reach = float(depth.max()) + 8.0
-    steps = np.linspace(reach, -0.75 * reach, 26, dtype=np.float32)
+    steps = np.linspace(reach, -0.7 * reach, 18, dtype=np.float32)
     z = np.broadcast_to(steps[:, None, None], (len(steps), *x.shape))
     _, _, inside = _look_up(depth, x, y, z, turn)
     entry = np.argmax(inside > 0, axis=0)

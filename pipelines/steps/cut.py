@@ -30,8 +30,9 @@ if TYPE_CHECKING:
 
 VIDEO_MEMBERS = ("lips", "face", "arkit52", "face61")
 AUDIO_MEMBERS = ("flac", "native")
-MAX_GAP_S = 0.5
-"""A coefficient between two measurements further apart than this is marked invalid."""
+MAX_GAP_S = 0.1
+"""A coefficient between two measurements further apart than this is marked invalid: one missed frame at
+25 fps is bridged, and video of 12 fps still counts as measured."""
 
 
 class Cut(Step[CutConfig]):

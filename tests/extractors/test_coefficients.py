@@ -55,3 +55,11 @@ def test_missing_frames_are_marked() -> None:
     assert list(np.flatnonzero(~found.arkit52_valid)) == list(range(30, 60))
     assert list(np.flatnonzero(~found.face61_valid)) == list(range(15, 30))
     assert np.isfinite(found.face61).all()
+
+
+def test_the_ends_of_a_clip_are_filtered_like_its_middle() -> None:
+    times, shapes, poses, _ = track(200)
+    whole = coefficients(times, shapes, poses, times, max_gap_s=0.2)
+    part = coefficients(times, shapes, poses, times[40:80], max_gap_s=0.2)
+    assert np.allclose(part.face61, whole.face61[20:40], atol=1e-6)
+    assert np.allclose(part.arkit52, whole.arkit52[40:80], atol=1e-6)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from extractors.crops import centred_mean, face_crop, plan_crops
+from extractors.crops import CropPlan, centred_mean, face_crop, plan_crops
 from manifests.reasons import ItemError
 
 
@@ -57,3 +57,15 @@ def test_a_crop_shows_what_is_in_the_square() -> None:
 def test_no_face_is_no_crop() -> None:
     with pytest.raises(ItemError):
         plan_crops(np.full((3, 4), np.nan))
+
+
+@pytest.mark.parametrize("shift_px", [0.25, 0.5, 0.8])
+def test_a_slow_move_does_not_jitter(shift_px: float) -> None:
+    """The face moves by part of a pixel and the square with it: the crop stays the same picture."""
+    y, x = np.mgrid[:288, :360] + 0.5
+    crops = []
+    for shift in (0.0, shift_px):
+        grey = np.rint(127.5 + 100 * np.sin((x - shift) / 9) * np.cos(y / 11)).astype(np.uint8)
+        plan = CropPlan(np.array([[180 + shift, 144.0]]), np.array([100.0]))
+        crops.append(face_crop(np.stack([grey] * 3, axis=2), plan, 0, size_px=224).astype(int))
+    assert np.abs(crops[0] - crops[1]).max() <= 3

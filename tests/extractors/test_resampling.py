@@ -116,3 +116,26 @@ def test_invalid_frames_carry_no_weight() -> None:
     found, coarse_valid = to_mimi_rate(values, valid)
     assert list(np.flatnonzero(~coarse_valid)) == [2, 3]
     assert np.allclose(found[[0, 1, 4, 5]], 1)
+
+
+@given(
+    steps=st.lists(st.floats(0.005, 0.3), min_size=60, max_size=60),
+    offset_s=st.floats(0, 0.04),
+)
+def test_a_straight_line_comes_through_at_any_frame_times(steps: list[float], offset_s: float) -> None:
+    """Whatever delayed or advanced anything would move a ramp."""
+    times_s = np.cumsum(steps)
+    grid_s = times_s[0] + offset_s + np.arange(60) / GRID_HZ
+    grid_s = grid_s[grid_s <= times_s[-1]]
+    result, _ = interpolate(times_s, (3 * times_s + 1)[:, None], grid_s, max_gap_s=1.0)
+    np.testing.assert_allclose(result[:, 0], 3 * grid_s + 1, atol=1e-6)
+
+
+@pytest.mark.parametrize("rate_hz", [12, 25, 30, 60])
+def test_a_gap_is_bridged_by_a_line_without_a_jump(rate_hz: int) -> None:
+    times_s = np.array([n / rate_hz for n in range(4 * rate_hz) if not 1 < n / rate_hz < 1.4])
+    last, first = times_s[times_s <= 1][-1], times_s[times_s > 1][0]
+    grid_s = seconds(grid(90))
+    inside = (grid_s > last + 1e-6) & (grid_s < first - 1e-6)
+    result, _ = interpolate(times_s, np.where(times_s <= 1, 0.0, 1.0)[:, None], grid_s, max_gap_s=0.5)
+    np.testing.assert_allclose(result[inside, 0], (grid_s[inside] - last) / (first - last), atol=1e-6)
