@@ -112,7 +112,7 @@ def corpus_of(clips: list[Path], folder: Path, minutes: float) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("clips", nargs="+", type=Path)
-    parser.add_argument("--minutes", type=float, default=8.0)
+    parser.add_argument("--minutes", type=float, default=20.0)
     parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)))
     options = parser.parse_args()
     config = load_config(preset="face-turns")
@@ -122,8 +122,9 @@ def main() -> None:
         clips.mkdir()
         corpus_of(options.clips, clips, options.minutes)
         corpus = Corpus(Store(out), str(clips), list_folder(clips), build_steps(config))
+        engine = RayEngine.of(config.engine, corpus.steps.values(), workers=options.workers)
         begun = time.perf_counter()
-        built = build(corpus, config, engine=RayEngine(workers=options.workers), reporter=QuietReporter())
+        built = build(corpus, config, engine=engine, reporter=QuietReporter())
         wall_s = time.perf_counter() - begun
         assert not built.account.problems, built.account.problems
         frames = sum(row["n_frames"] for row in corpus.rows("watch"))

@@ -85,7 +85,9 @@ def flac_bytes(pcm: NDArray[np.float32], rate_hz: int) -> tuple[bytes, int]:
     that FLAC holds.
     """
     if len(pcm) > MAX_FLAC_CHANNELS:
-        raise ItemError(Reason.UNSUPPORTED_AUDIO, f"{len(pcm)} audio channels; FLAC holds {MAX_FLAC_CHANNELS}")
+        raise ItemError(
+            Reason.UNSUPPORTED_AUDIO, f"{len(pcm)} audio channels; FLAC holds {MAX_FLAC_CHANNELS}"
+        )
     scaled = np.rint(pcm.astype(np.float64) * 32768.0)
     n_clipped = int(((scaled > 32767) | (scaled < -32768)).sum())
     samples = np.clip(scaled, -32768, 32767).astype(np.int16)

@@ -28,11 +28,13 @@ class Reason(StrEnum):
     NO_STREAMS = "no_streams"
     DECODE_FAILED = "decode_failed"
     UNSUPPORTED_AUDIO = "unsupported_audio"
-    CHANGED_DURING_RUN = "changed_during_run"
+    NAME_NOT_UTF8 = "name_not_utf8"
+    UNREADABLE_PATH = "unreadable_path"
     # the sidecar
     SIDECAR_UNMATCHED = "sidecar_unmatched"
     SIDECAR_MALFORMED = "sidecar_malformed"
     SIDECAR_DUPLICATE = "sidecar_duplicate"
+    SIDECAR_SPLIT_CONFLICT = "sidecar_split_conflict"
     # the decision of `select`
     NO_VIDEO = "no_video"
     NO_AUDIO = "no_audio"
@@ -59,11 +61,13 @@ REMEDIES: dict[Reason, str] = {
     Reason.NO_STREAMS: "the container opens but holds neither audio nor video",
     Reason.DECODE_FAILED: "the stream could not be decoded to the end; see the detail column",
     Reason.UNSUPPORTED_AUDIO: "FLAC holds at most 8 channels; mix the recording down or split it",
-    Reason.CHANGED_DURING_RUN: "the file changed while the run read it; run again",
+    Reason.NAME_NOT_UTF8: "the file's name is not valid UTF-8; rename it",
+    Reason.UNREADABLE_PATH: "the folder or link cannot be followed; fix its permissions or its target",
     Reason.SIDECAR_UNMATCHED: "a sidecar row names a path that is not in the corpus; fix it",
     Reason.SIDECAR_MALFORMED: "a sidecar row could not be read; see the detail column for the line",
     Reason.SIDECAR_DUPLICATE: "a sidecar names one path twice; keep one of the rows",
-    Reason.NO_VIDEO: "the preset needs video and this source has none",
+    Reason.SIDECAR_SPLIT_CONFLICT: "a speaker is put in two splits; the first one counts",
+    Reason.NO_VIDEO: "the preset needs video and there is none at that time",
     Reason.NO_AUDIO: "the preset needs audio and this source has none",
     Reason.SILENT_AUDIO: "the audio track never rises above `select.silence_dbfs`",
     Reason.NO_SPEECH: "no speech was found; lower `select.speech_threshold` if you hear some",
@@ -75,7 +79,7 @@ REMEDIES: dict[Reason, str] = {
     Reason.FACE_BLURRED: "the face is blurrier than `select.min_sharpness`",
     Reason.YAW_LARGE: "the mean |yaw| exceeds `select.max_mean_abs_yaw_deg`",
     Reason.CHUNK_SHORT: "the chunk is shorter than `select.min_chunk_s`",
-    Reason.DAMAGED_MEDIA: "decoding reported damage or missing frames inside the chunk",
+    Reason.DAMAGED_MEDIA: "decoding reported damage, or the file was cut short; copy it again",
     Reason.CRASHED: "the worker process died three times on this unit; `duologue replay` it",
     Reason.RAISED: "the step raised an unexpected error three times; `duologue replay` shows the traceback",
     Reason.TIMED_OUT: "the unit ran past its deadline three times and was killed",

@@ -12,7 +12,7 @@ NAMES = pa.list_(pa.field("element", pa.string()))
 
 MANIFEST = pa.schema(
     [
-        pa.field("kind", pa.string(), nullable=False),  # source | clip | sidecar_line
+        pa.field("kind", pa.string(), nullable=False),  # source | clip | complaint (about the input)
         pa.field("key", pa.string(), nullable=False),
         pa.field("source_id", pa.string()),
         pa.field("path", pa.string()),  # below the corpus root

@@ -43,9 +43,9 @@ class SidecarError(ValueError):
 
 @dataclass(frozen=True)
 class Complaint:
-    """A sidecar line that could not be used: where it stands, why, and what it said."""
+    """Something in the input that could not be used: where (a sidecar line, a path), why, and what."""
 
-    line: int
+    where: str
     reason: Reason
     detail: str
 
@@ -68,7 +68,9 @@ def read_sidecar(path: Path, known_paths: Iterable[str]) -> Sidecar:
     normalised = {unicodedata.normalize("NFC", name): name for name in exact}
     labels: dict[str, dict[str, str]] = {}
     complaints: list[Complaint] = []
-    for line, record in _records(path):
+    splits: dict[str, str] = {}
+    for number, record in _records(path):
+        line = f"{path.name} line {number}"
         if isinstance(record, str):
             complaints.append(Complaint(line, Reason.SIDECAR_MALFORMED, record))
             continue
@@ -83,7 +85,13 @@ def read_sidecar(path: Path, known_paths: Iterable[str]) -> Sidecar:
         elif name in labels:
             complaints.append(Complaint(line, Reason.SIDECAR_DUPLICATE, f"{given!r} was given before"))
         else:
-            labels[name] = {key: _text(record[key]) for key in LABELS if record.get(key) not in (None, "")}
+            given_labels = {key: _text(record[key]) for key in LABELS if record.get(key) not in (None, "")}
+            speaker, split = given_labels.get("speaker"), given_labels.get("split")
+            if speaker and split and splits.setdefault(speaker, split) != split:
+                detail = f"{speaker!r} was put in {splits[speaker]} before, here in {split}"
+                complaints.append(Complaint(line, Reason.SIDECAR_SPLIT_CONFLICT, detail))
+                given_labels["split"] = splits[speaker]
+            labels[name] = given_labels
     return Sidecar(labels, tuple(complaints))
 
 
@@ -150,7 +158,7 @@ def _require_path(path: Path, columns: Iterable[str]) -> None:
 
 
 def _json_lines(text: str) -> Iterable[tuple[int, dict[str, Any] | str]]:
-    for line, content in enumerate(text.splitlines(), start=1):
+    for line, content in enumerate(text.split("\n"), start=1):
         if not content.strip():
             continue
         try:

@@ -16,7 +16,7 @@ def split_of(group: str, shares: Mapping[str, float], *, seed: int = 0) -> str:
     `shares` maps split names to positive weights; they need not sum to one.
     """
     point = int(digest("split", seed, group), 16) / 16**16 * sum(shares.values())
-    for name in sorted(shares, key=lambda one: SPLITS.index(one) if one in SPLITS else len(SPLITS)):
+    for name in sorted(shares, key=lambda one: (SPLITS.index(one) if one in SPLITS else len(SPLITS), one)):
         point -= shares[name]
         if point < 0:
             return name

@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import socket
+import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +21,10 @@ from typing import IO, Any
 
 TEMP = ".tmp"
 LOCK = "run.lock"
+
+
+class StoreError(ValueError):
+    """The output folder cannot be used at all."""
 
 
 class StoreLockedError(RuntimeError):
@@ -41,7 +46,10 @@ class Store:
     def __init__(self, url: str | Path) -> None:
         from fsspec.core import url_to_fs
 
-        self.fs, root = url_to_fs(str(url))
+        try:
+            self.fs, root = url_to_fs(str(url))
+        except (ValueError, ImportError) as error:
+            raise StoreError(f"output {url}: {error}") from error
         self.root: str = root.rstrip("/")
         self.is_local: bool = "file" in (self.fs.protocol if isinstance(self.fs.protocol, tuple) else ())
         self.url = self.root if self.is_local else self.fs.unstrip_protocol(self.root)
@@ -87,9 +95,10 @@ class Store:
         """A file that becomes `name` when the block ends without an exception, and vanishes otherwise."""
         final = self.path(name)
         if not self.is_local:
-            # fsspec commits the upload in close(); the transaction discards it on an exception
-            with self.fs.transaction, self.fs.open(final, "wb") as handle:
-                yield handle
+            with tempfile.NamedTemporaryFile() as spool:
+                yield spool
+                spool.flush()
+                self.fs.put_file(spool.name, final)  # one PUT: there whole, or not at all
             return
         temp = Path(self.root, TEMP, f"{os.getpid()}-{uuid.uuid4().hex}")
         temp.parent.mkdir(parents=True, exist_ok=True)
@@ -144,8 +153,12 @@ class Store:
             return
         import fcntl
 
-        Path(self.root).mkdir(parents=True, exist_ok=True)
-        with Path(self.root, LOCK).open("a+") as handle:
+        try:
+            Path(self.root).mkdir(parents=True, exist_ok=True)
+            lock = Path(self.root, LOCK).open("a+")  # noqa: SIM115 - closed by the `with` below
+        except OSError as error:
+            raise StoreError(f"output {self.url} is not a folder that can be written to: {error}") from error
+        with lock as handle:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:

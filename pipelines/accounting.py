@@ -14,8 +14,6 @@ from manifests.reasons import Status
 from manifests.schemas import INDEX, MANIFEST, validate
 from pipelines.corpus import Corpus
 
-MEASURING = ("ingest", "watch", "listen", "select")
-
 
 @dataclass(frozen=True)
 class Account:
@@ -51,7 +49,8 @@ def account(corpus: Corpus) -> Account:
     kept = {row["key"] for row in clips if row["status"] == Status.OK}
     problems.extend(f"clip {key}: in {packed[key]} shards" for key in kept if packed[key] != 1)
     problems.extend(f"clip {key}: in a shard but not kept" for key in packed if key not in kept)
-    rows.extend(_sidecar_lines(corpus))
+    rows.extend(_complaints(corpus))
+    problems.extend(_whole_corpus_problems(corpus))
     return Account(
         rows=tuple(sorted(rows, key=lambda row: (row["kind"], row["key"]))),
         problems=tuple(problems),
@@ -87,13 +86,16 @@ def _line(kind: str, key: str, **facts: Any) -> dict[str, Any]:
 def _sources(corpus: Corpus, clips: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     """A source ends where a step first failed it; else `ok` with a kept clip, else `skipped`."""
     kept = {row["source_id"] for row in clips if row["status"] == Status.OK}
-    found = {name: {row["source_id"]: row for row in reversed(corpus.rows(name))} for name in MEASURING}
+    measuring = [name for name, step in corpus.steps.items() if step.per_source]
+    found = {name: {row["source_id"]: row for row in reversed(corpus.rows(name))} for name in measuring}
     selected: dict[str, list[dict[str, Any]]] = {}
     for row in corpus.rows("select"):
         selected.setdefault(row["source_id"], []).append(row)
     for source in corpus.listing.sources:
-        told = [(name, found[name][source.id]) for name in MEASURING if source.id in found[name]]
-        line = _line("source", source.id, source_id=source.id, path=source.path, status="open", step=None)
+        told = [(name, found[name][source.id]) for name in measuring if source.id in found[name]]
+        line = _line(
+            "source", source.id, source_id=source.id, path=shown(source.path), status="open", step=None
+        )
         bad = next(((name, row) for name, row in told if row["status"] in ("failed", "quarantined")), None)
         if bad:
             line |= {"step": bad[0], **_end(bad[1])}
@@ -126,7 +128,7 @@ def _end(row: dict[str, Any]) -> dict[str, Any]:
 
 def _clips(corpus: Corpus) -> Iterator[dict[str, Any]]:
     """A clip that select rejected ends there; one it kept ends as cutting ended."""
-    paths = {source.id: source.path for source in corpus.listing.sources}
+    paths = {source.id: shown(source.path) for source in corpus.listing.sources}
     shards = {row["key"]: row for row in _packed(corpus)}
     items = corpus.items("cut")
     cut = {items[row["item"]].inputs["key"]: row for row in corpus.rows("cut")}
@@ -171,11 +173,26 @@ def _duration_s(sample: dict[str, Any]) -> float:
     return float(json.loads(sample["members"][0]["inline"])["duration_s"])
 
 
-def _sidecar_lines(corpus: Corpus) -> Iterator[dict[str, Any]]:
-    for complaint in corpus.listing.complaints:
+def shown(path: str) -> str:
+    """A path as Arrow can hold it: bytes that are not UTF-8 are escaped."""
+    return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def _whole_corpus_problems(corpus: Corpus) -> Iterator[str]:
+    """Items over the corpus as a whole (shards, gathers) that did not end well belong to no source."""
+    for name in corpus.steps:
+        for row in corpus.rows(name):
+            if row["source_id"] is None and row["status"] != Status.OK:
+                detail = (row["detail"] or "").partition("\n")[0]
+                yield f"step {name}: {row['key']} is {row['status']} ({row['reason']}): {detail}"
+
+
+def _complaints(corpus: Corpus) -> Iterator[dict[str, Any]]:
+    for number, complaint in enumerate(corpus.listing.complaints):
         yield _line(
-            "sidecar_line",
-            f"line-{complaint.line}",
+            "complaint",
+            f"{number:06d} {shown(complaint.where)}",
+            path=shown(complaint.where),
             status=str(Status.FAILED),
             reason=str(complaint.reason),
             detail=complaint.detail,

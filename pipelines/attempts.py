@@ -36,14 +36,14 @@ class Attempts:
         self._write(unit.id, number, {"state": STARTED, "run": run_id})
 
     def end(self, unit: Unit, number: int, outcome: Outcome) -> None:
-        """Remove the markers of a committed unit, or write down how the attempt ended."""
+        """Remove the markers of a committed unit, or write down an end that is held against it."""
         if outcome.end is End.COMMITTED:
             for earlier in range(1, number + 1):
                 self.store.delete(self._name(unit.id, earlier))
-        elif outcome.end is not End.FATAL:
-            self._write(unit.id, number, {"state": str(outcome.end), "detail": outcome.detail})
-        else:
+        elif outcome.end in (End.FATAL, End.DEFERRED):
             self.store.delete(self._name(unit.id, number))
+        else:
+            self._write(unit.id, number, {"state": str(outcome.end), "detail": outcome.detail})
 
     def ended(self) -> Counter[str]:
         """Attempts held against each unit. Called with the lock held, when nothing runs."""

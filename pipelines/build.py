@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -15,9 +14,10 @@ import yaml
 from manifests.reasons import Reason
 from manifests.sidecar import Complaint
 from manifests.sources import Listing, SourceFile
+from manifests.sources.folder import BUILD_MARK
 from manifests.store import Store
 from pipelines.accounting import Account, account, index_table
-from pipelines.config import BuildConfig, parse_config
+from pipelines.config import BuildConfig, ConfigError, parse_config
 from pipelines.corpus import Corpus
 from pipelines.driver import Driver
 from pipelines.engine import Engine
@@ -27,11 +27,11 @@ from pipelines.step import Step
 from pipelines.steps.cut import Cut
 from pipelines.steps.ingest import Ingest
 from pipelines.steps.listen import Listen
-from pipelines.steps.pack import SHARDS, Pack, forget_missing
+from pipelines.steps.pack import SHARDS, Pack
 from pipelines.steps.select import Select
 from pipelines.steps.watch import Watch
 
-SETTINGS = "duologue.yaml"
+SETTINGS = BUILD_MARK
 LISTING = "listing.json"
 MANIFEST = "manifest.parquet"
 INDEX = f"{SHARDS}/index.parquet"
@@ -55,6 +55,7 @@ class Built:
 
     corpus: Corpus
     account: Account
+    removed: tuple[str, ...] = ()  # sources of the last run that are no longer there
 
 
 def build(
@@ -71,61 +72,46 @@ def build(
     `retry` names statuses (`failed`, `quarantined`) whose receipts are dropped first. Raises
     StoreLockedError, FatalError, EngineError; what is committed stays, and the next run resumes.
     """
+    unknown = set(config.engine.resources) - set(corpus.steps)
+    if unknown:
+        raise ConfigError(f"engine.resources: no step {sorted(unknown)}; there are {', '.join(corpus.steps)}")
     store = corpus.store
     with store.locked(break_lock=break_lock):
         store.sweep()
+        removed = _removed_since_last_run(corpus)
         remember(corpus, config)
         journal = Journal(store)
         driver = Driver(corpus, engine, config.engine, reporter, journal)
         try:
             with reporter, engine:
                 for name in corpus.steps:
-                    if retry:
-                        drop_rows(corpus, name, retry)
-                    if name == "pack":
-                        forget_missing(corpus)
+                    again = [row["item"] for row in corpus.rows(name) if row["status"] in retry]
+                    corpus.forget(name, [*again, *corpus.lost_items(name)])
                     driver.run_step(name)
         finally:
             journal.flush()
-        return Built(corpus, publish(corpus))
+        return Built(corpus, publish(corpus), removed)
 
 
 def publish(corpus: Corpus) -> Account:
-    """Write the index and the manifest, then remove shards that are no longer in the index."""
+    """Write the manifest and, when the sums balance, the index; then remove shards it has replaced.
+
+    While they do not balance, index and shards stay as the last good run left them. Only files that the
+    index named before are ever removed.
+    """
     books = account(corpus)
+    _write_table(corpus.store, MANIFEST, books.table())
+    if books.problems:
+        return books
+    before: set[str] = set()
+    if corpus.store.exists(INDEX):
+        old = pq.read_table(pa.BufferReader(corpus.store.read(INDEX)), columns=["shard"])
+        before = set(old.column("shard").to_pylist())
     index = index_table(corpus)
     _write_table(corpus.store, INDEX, index)
-    _write_table(corpus.store, MANIFEST, books.table())
-    wanted = {*index.column("shard").to_pylist(), Path(INDEX).name}
-    for name in corpus.store.list(SHARDS):
-        if name not in wanted:
-            corpus.store.delete(f"{SHARDS}/{name}")
+    for name in sorted(before - set(index.column("shard").to_pylist())):
+        corpus.store.delete(f"{SHARDS}/{name}")
     return books
-
-
-def drop_rows(corpus: Corpus, name: str, statuses: Sequence[str]) -> None:
-    """Remove the receipts that hold a row with one of the statuses, and their attempt markers."""
-    from pipelines.attempts import Attempts
-
-    folder = corpus.folder(name)
-    for row in corpus.rows(name):
-        if row["status"] in statuses:
-            for unit in (row["item"], *_bundles_with(corpus, name, row["item"])):
-                corpus.store.delete(f"{folder}/receipts/{unit}.parquet")
-                Attempts(corpus.store, f"{folder}/attempts").forget(unit)
-    corpus.refresh(name)
-
-
-def _bundles_with(corpus: Corpus, name: str, item: str) -> list[str]:
-    from manifests.receipts import committed_units, read_receipts
-
-    folder = f"{corpus.folder(name)}/receipts"
-    bundles = [unit for unit in committed_units(corpus.store, folder) if unit.startswith("bundle-")]
-    return [
-        unit
-        for unit in bundles
-        if any(row["item"] == item for row in read_receipts(corpus.store, folder, [unit]))
-    ]
 
 
 def remember(corpus: Corpus, config: BuildConfig) -> None:
@@ -134,6 +120,14 @@ def remember(corpus: Corpus, config: BuildConfig) -> None:
     text = yaml.safe_dump(settings, sort_keys=False, allow_unicode=True)
     corpus.store.write(SETTINGS, text.encode("utf-8"))
     corpus.store.write(LISTING, json.dumps(asdict(corpus.listing)).encode("utf-8", "surrogateescape"))
+
+
+def _removed_since_last_run(corpus: Corpus) -> tuple[str, ...]:
+    """Paths that the last run listed and this one does not: a deleted file, or a disk half mounted."""
+    if not corpus.store.exists(LISTING):
+        return ()
+    before = {source["path"] for source in json.loads(corpus.store.read(LISTING))["sources"]}
+    return tuple(sorted(before - {source.path for source in corpus.listing.sources}))
 
 
 class NoCorpusError(ValueError):
@@ -151,7 +145,7 @@ def recall(url: str) -> tuple[Corpus, BuildConfig]:
     config = parse_config(settings["config"], f"{url}/{SETTINGS}")
     listing = Listing(
         tuple(SourceFile(**source) for source in listed["sources"]),
-        tuple(Complaint(one["line"], Reason(one["reason"]), one["detail"]) for one in listed["complaints"]),
+        tuple(Complaint(one["where"], Reason(one["reason"]), one["detail"]) for one in listed["complaints"]),
     )
     return Corpus(store, settings["source_root"], listing, build_steps(config)), config
 

@@ -49,7 +49,7 @@ def _errors() -> Iterator[None]:
     from extractors.weights import WeightsError
     from manifests.sidecar import SidecarError
     from manifests.sources.folder import CorpusError
-    from manifests.store import StoreLockedError
+    from manifests.store import StoreError, StoreLockedError
     from pipelines.build import NoCorpusError
     from pipelines.config import ConfigError
     from pipelines.driver import FatalError
@@ -59,8 +59,15 @@ def _errors() -> Iterator[None]:
     try:
         yield
     except (
-        CorpusError, SidecarError, StoreLockedError, ConfigError, NoCorpusError, NotFoundError, WeightsError
-    ) as error:  # fmt: skip
+        CorpusError,
+        SidecarError,
+        StoreError,
+        StoreLockedError,
+        ConfigError,
+        NoCorpusError,
+        NotFoundError,
+        WeightsError,
+    ) as error:
         _fail(str(error), 2)
     except (FatalError, EngineError) as error:
         _fail(str(error), 3)
@@ -93,11 +100,15 @@ def _corpus(
     return Corpus(Store(out), str(root.resolve()), listing, build_steps(chosen)), chosen
 
 
-def _engine(kind: str, workers: int | None, address: str | None) -> Engine:
+def _engine(
+    kind: str, workers: int | None, address: str | None, corpus: Corpus, config: BuildConfig
+) -> Engine:
     from pipelines.engine import LocalEngine
     from pipelines.engine_ray import RayEngine
 
-    return LocalEngine() if kind == "local" else RayEngine(workers=workers, address=address)
+    if kind == "local":
+        return LocalEngine()
+    return RayEngine.of(config.engine, corpus.steps.values(), workers=workers, address=address)
 
 
 @app.command()
@@ -136,14 +147,20 @@ def build(
         built = building.build(
             corpus,
             chosen,
-            engine=_engine(engine, workers, ray_address),
+            engine=_engine(engine, workers, ray_address, corpus, chosen),
             reporter=make_reporter(quiet=quiet),
             retry=retry or (),
             break_lock=break_lock,
         )
+        if built.removed:
+            some = ", ".join(built.removed[:3])
+            message = f"{len(built.removed)} sources of the last run are gone from the corpus: {some}"
+            typer.secho(f"duologue: {message}", fg="yellow", err=True)
         if not quiet:
             for table in summary_tables(built.corpus, built.account):
                 Console().print(table)
+        if built.account.sources["quarantined"] + built.account.clips["quarantined"]:
+            typer.secho("duologue: some work was quarantined; see `duologue failures`", fg="yellow", err=True)
         _balance(built.account.problems)
 
 
@@ -186,7 +203,9 @@ def status(corpus: CorpusUrl) -> None:
             for table in summary_tables(found, books):
                 console.print(table)
         else:
-            console.print("Not finished: run the same build again to resume.")
+            console.print("Not finished; run the same build again to resume. Open:")
+            for problem in books.problems[:10]:
+                console.print(f"  {problem}", markup=False)
 
 
 @app.command()
@@ -309,8 +328,7 @@ def main(arguments: list[str] | None = None) -> Any:
     """Entry point of the console script."""
     from pipelines.threads import ONE_THREAD
 
-    for name, value in ONE_THREAD.items():
-        os.environ.setdefault(name, value)
+    os.environ.update(ONE_THREAD)  # whatever the user has set: results must not depend on it
     return app(args=arguments, prog_name="duologue")
 
 

@@ -55,6 +55,9 @@ class SelectConfig(Section):
     speech_threshold: float = Field(0.5, gt=0, lt=1, description="speech probability of Silero VAD")
     min_speech_s: float = Field(0.25, ge=0, le=10, description="shorter speech is ignored, seconds")
     min_silence_s: float = Field(0.4, gt=0, le=10, description="silence that ends a chunk, seconds")
+    max_audio_gap_share: float = Field(
+        0.01, ge=0, le=1, description="share of the audio that was missing or could not be decoded"
+    )
     max_pause_s: float = Field(1.0, ge=0, le=60, description="longest pause inside a chunk, seconds")
     pad_s: float = Field(0.2, ge=0, le=2, description="kept before and after speech, seconds")
     max_chunk_s: float = Field(15.0, ge=1, le=600, description="longest clip, seconds")
@@ -88,11 +91,11 @@ class PackConfig(Section):
     """How samples are put into shards."""
 
     max_shard_mb: float = Field(512.0, gt=0, le=65536, description="size at which a new shard begins, MB")
-    max_shard_samples: int = Field(10_000, ge=1, description="samples at which a new shard begins")
+    max_shard_samples: int = Field(1_000, ge=1, description="samples at which a new shard begins")
     shuffle: bool = Field(True, description="seeded shuffle of the samples over the shards")
     shuffle_seed: int = Field(0, ge=0, description="seed of the shuffle")
     split_seed: int = Field(0, ge=0, description="seed of the split")
-    split_shares: dict[str, Annotated[float, Field(gt=0)]] = Field(
+    split_shares: dict[Annotated[str, Field(pattern=r"^[a-z0-9_]+$")], Annotated[float, Field(gt=0)]] = Field(
         {"train": 0.8, "valid": 0.1, "test": 0.1},
         min_length=1,
         description="shares of people (or sources, where no speaker is known) in each split",
@@ -112,6 +115,9 @@ class EngineConfig(Section):
 
     deadline_floor_s: float = Field(120.0, gt=0, description="least time a unit has, seconds")
     deadline_factor: float = Field(20.0, gt=0, description="seconds a unit has for each second of media")
+    pool_start_s: float = Field(
+        3.0, ge=0, description="a step expected to take less is done without starting a pool; 0: never"
+    )
     resources: dict[str, StepResources] = Field(default_factory=dict, description="by step name")
 
 
@@ -153,7 +159,10 @@ def load_config(
         keys, equals, value = override.partition("=")
         if not equals or not keys:
             raise ConfigError(f"--set {override!r}: expected section.key=value")
-        nested: Any = yaml.safe_load(value)
+        try:
+            nested: Any = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise ConfigError(f"--set {override}: {value!r} is not YAML: {error}") from error
         for key in reversed(keys.split(".")):
             nested = {key: nested}
         data, origin = _merge(data, nested), f"--set {override}"

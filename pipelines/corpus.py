@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from manifests.receipts import committed_units, read_receipts
 from manifests.sources import Listing
 from manifests.store import Store
+from pipelines.attempts import Attempts
 from pipelines.step import Item, Step, Unit
 
 
@@ -27,6 +28,7 @@ class Corpus:
     _keys: dict[str, str] = field(default_factory=dict)
     _items: dict[str, dict[str, Item]] = field(default_factory=dict)
     _rows: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    _units: dict[tuple[str, str], set[str]] = field(default_factory=dict)
 
     def key(self, name: str) -> str:
         """The step key: digest of the step and, through `upstream`, of all it stands on."""
@@ -51,7 +53,7 @@ class Corpus:
         return self._items[name]
 
     def rows(self, name: str) -> list[dict[str, Any]]:
-        """Committed rows of the planned items, sorted by key."""
+        """Committed rows of the planned items, sorted by key. Raises ValueError for a key of two items."""
         if name not in self._rows:
             planned = self.items(name)
             folder = f"{self.folder(name)}/receipts"
@@ -60,12 +62,38 @@ class Corpus:
                 for unit in committed_units(self.store, folder)
                 if unit in planned or unit.startswith("bundle-")
             ]
-            rows = read_receipts(self.store, folder, units)
-            self._rows[name] = sorted(
-                {row["key"]: row for row in rows if row["item"] in planned}.values(),
-                key=lambda row: str(row["key"]),
-            )
+            found: dict[str, dict[str, Any]] = {}
+            for unit in units:
+                for row in read_receipts(self.store, folder, [unit]):
+                    if row["item"] not in planned:
+                        continue
+                    if found.setdefault(row["key"], row)["item"] != row["item"]:
+                        raise ValueError(f"step {name}: two items have a row with key {row['key']}")
+                    self._units.setdefault((name, row["item"]), set()).add(unit)
+            self._rows[name] = [found[key] for key in sorted(found)]
         return self._rows[name]
+
+    def forget(self, name: str, items: Iterable[str]) -> None:
+        """Drop the receipts and attempt markers of items, so that they are done again."""
+        self.rows(name)
+        for item in items:
+            for unit in {item, *self._units.get((name, item), ())}:
+                self.store.delete(f"{self.folder(name)}/receipts/{unit}.parquet")
+                Attempts(self.store, f"{self.folder(name)}/attempts").forget(unit)
+        self.refresh(name)
+
+    def lost_items(self, name: str) -> list[str]:
+        """Items whose receipt promises a payload that is no longer there. One listing a folder."""
+        listed: dict[str, set[str]] = {}
+        lost = []
+        for row in self.rows(name):
+            for artifact in row["artifacts"]:
+                folder, _, file = artifact["name"].rpartition("/")
+                if folder not in listed:
+                    listed[folder] = set(self.store.list(folder))
+                if file not in listed[folder]:
+                    lost.append(str(row["item"]))
+        return lost
 
     def todo(self, name: str) -> list[Unit]:
         """Units of the planned items that no receipt answers yet."""

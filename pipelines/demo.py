@@ -38,7 +38,12 @@ def run_demo(out: Path, clips: Path | None, *, workers: int | None = None) -> tu
     config = load_config(preset="face-turns")
     root = clips.parent if clips.is_file() else clips
     corpus = Corpus(Store(out / "corpus"), str(root.resolve()), list_folder(clips), build_steps(config))
-    built = build(corpus, config, engine=RayEngine(workers=workers), reporter=make_reporter(quiet=False))
+    built = build(
+        corpus,
+        config,
+        engine=RayEngine.of(config.engine, corpus.steps.values(), workers=workers),
+        reporter=make_reporter(quiet=False),
+    )
     console.print(output_tree(out / "corpus"))
     for table in summary_tables(built.corpus, built.account):
         console.print(table)

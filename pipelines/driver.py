@@ -60,6 +60,7 @@ class Driver:
             resources=resources,
             deadline_floor_s=self.config.deadline_floor_s,
             deadline_factor=self.config.deadline_factor,
+            speed=step.speed,
         )
 
     def run_step(self, name: str) -> None:
@@ -71,7 +72,7 @@ class Driver:
         if units:
             markers = Attempts.of(job, self.corpus.store)
             held = markers.ended()
-            while units := self._settle(job, _split_failed(units, held), held, markers):
+            while units := self._settle(job, _split_failed(units, held, markers), held, markers):
                 units = self._round(job, units, held, markers)
             self.journal.flush()
             self.corpus.refresh(name)
@@ -88,10 +89,11 @@ class Driver:
         return [unit for unit in units if held[unit.id] < MAX_ATTEMPTS]
 
     def _round(self, job: Job, units: Sequence[Unit], held: Counter[str], markers: Attempts) -> list[Unit]:
-        """Try each unit once; return those that are not committed, with their attempts counted."""
+        """Try each unit once; return those to be tried again, with their attempts counted."""
         open_units = {unit.id: unit for unit in units}
         attempts = [Attempt(unit, held[unit.id] + 1) for unit in units]
         heard: set[str] = set()
+        deferred: set[str] = set()
         for outcome in self.engine.run(job, attempts):
             self.journal.outcome(job.name, self.corpus.key(job.name), outcome)
             if outcome.end is End.FATAL:
@@ -99,7 +101,9 @@ class Driver:
                 raise FatalError(f"step {job.name} cannot go on: {outcome.detail}")
             heard.add(outcome.unit)
             self.reporter.ended(job.name, len(open_units[outcome.unit].items), outcome)
-            if outcome.end is not End.COMMITTED:
+            if outcome.end is End.DEFERRED:
+                deferred.add(outcome.unit)
+            elif outcome.end is not End.COMMITTED:
                 held[outcome.unit] += 1
         committed = set(committed_units(self.corpus.store, f"{job.folder}/receipts"))
         for attempt in attempts:
@@ -108,7 +112,7 @@ class Driver:
                 lost = Outcome(unit.id, End.CRASHED, "the engine lost the unit: its node or actor died")
                 markers.end(unit, attempt.number, lost)
                 held[unit.id] += 1
-        return [unit for unit in units if unit.id not in committed]
+        return [unit for unit in units if unit.id not in committed | deferred]
 
     def _quarantine(self, job: Job, unit: Unit, markers: Attempts) -> None:
         end, detail = markers.last_detail(unit.id)
@@ -121,10 +125,13 @@ class Driver:
         self.journal.note("quarantined", step=job.name, unit=unit.id, reason=str(end.reason), detail=detail)
 
 
-def _split_failed(units: Sequence[Unit], held: Counter[str]) -> list[Unit]:
+def _split_failed(units: Sequence[Unit], held: Counter[str], markers: Attempts) -> list[Unit]:
     """Bundles with a failed attempt become one unit an item."""
     split: list[Unit] = []
     for unit in units:
-        failed_bundle = held[unit.id] and len(unit.items) > 1
-        split.extend([Unit.of([item]) for item in unit.items] if failed_bundle else [unit])
+        if held[unit.id] and len(unit.items) > 1:
+            markers.forget(unit.id)
+            split.extend(Unit.of([item]) for item in unit.items)
+        else:
+            split.append(unit)
     return split

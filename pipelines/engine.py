@@ -12,7 +12,7 @@ from typing import Protocol
 
 from manifests.store import Store
 from pipelines.attempts import Attempts
-from pipelines.job import Job, Outcome, execute
+from pipelines.job import End, Job, Outcome, execute
 from pipelines.step import Unit
 
 
@@ -54,8 +54,12 @@ class LocalEngine:
 
     def run(self, job: Job, attempts: Sequence[Attempt]) -> Iterator[Outcome]:
         """Load the step once, then try each unit."""
-        step, workspace = job.load()
-        step.open()
+        try:
+            step, workspace = job.load()
+            step.open()
+        except ImportError as error:
+            yield Outcome(attempts[0].unit.id, End.FATAL, f"step {job.name} cannot start: {error}")
+            return
         markers = Attempts.of(job, workspace.store)
         for attempt in attempts:
             markers.begin(attempt.unit, attempt.number, job.run_id)
@@ -67,9 +71,12 @@ class LocalEngine:
 def supervised(job: Job, worker_run: RunUnit, store: Store, attempt: Attempt) -> Outcome:
     """One attempt in a worker process, with its marker written before and settled after."""
     markers = Attempts.of(job, store)
-    markers.begin(attempt.unit, attempt.number, job.run_id)
-    outcome = worker_run(attempt.unit)
-    markers.end(attempt.unit, attempt.number, outcome)
+    try:
+        markers.begin(attempt.unit, attempt.number, job.run_id)
+        outcome = worker_run(attempt.unit)
+        markers.end(attempt.unit, attempt.number, outcome)
+    except OSError as error:  # a full or read-only disk is no fault of the unit
+        return Outcome(attempt.unit.id, End.FATAL, f"{store.url}: {error}")
     return outcome
 
 

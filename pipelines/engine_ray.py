@@ -12,19 +12,29 @@ import os
 import queue
 import threading
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from math import ceil
 from typing import Any
 
 from manifests.store import Store
 from pipelines.attempts import Attempts
+from pipelines.config import EngineConfig
 from pipelines.engine import Attempt, EngineError, supervised
 from pipelines.job import Job, Outcome
-from pipelines.step import Unit
+from pipelines.step import Step, Unit
 from pipelines.worker import OPEN_DEADLINE_S, Worker
 
 OBJECT_STORE_BYTES = 160 * 2**20  # only outcomes live there; Ray refuses less than about 75 MiB
 STALL_FACTOR = 2.0
 """A run is stalled when nothing ended for this many times the longest deadline still open."""
+
+
+def _here(job: Job, attempts: Sequence[Attempt]) -> Iterator[Outcome]:
+    """One worker of the driver's own, in a child process with deadlines like any other."""
+    store = Store(job.store_url)
+    with Worker(job) as worker:
+        for attempt in attempts:
+            yield supervised(job, worker.run, store, attempt)
 
 
 class _UnitActor:
@@ -51,10 +61,34 @@ class _UnitActor:
 class RayEngine:
     """A local Ray started for the run, or a cluster joined by its address."""
 
-    def __init__(self, *, workers: int | None = None, address: str | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        workers: int | None = None,
+        address: str | None = None,
+        cpus_a_worker: float = 1.0,
+        pool_start_s: float = 0.0,
+    ) -> None:
         self._workers = workers or max(1, len(os.sched_getaffinity(0)))
         self._address = address
+        self._cpus = cpus_a_worker  # the most that any step of the run asks for
+        self._pool_start_s = pool_start_s
         self._started = False
+
+    @classmethod
+    def of(
+        cls,
+        config: EngineConfig,
+        steps: Iterable[Step[Any]],
+        *,
+        workers: int | None = None,
+        address: str | None = None,
+    ) -> RayEngine:
+        """An engine large enough for the greediest of the steps."""
+        asked = [one.cpus for one in config.resources.values() if one.cpus is not None]
+        most = max([*asked, *(step.resources.cpus for step in steps)])
+        start_s = config.pool_start_s
+        return cls(workers=workers, address=address, cpus_a_worker=most, pool_start_s=start_s)
 
     def __enter__(self) -> RayEngine:
         return self
@@ -67,8 +101,13 @@ class RayEngine:
             self._started = False
 
     def run(self, job: Job, attempts: Sequence[Attempt]) -> Iterator[Outcome]:
-        """Try each unit once on the pool, in any order."""
-        self._start(job)
+        """Try each unit once, in any order: on the pool, or here when the pool would take longer to start."""
+        if job.store_url.startswith("memory:"):
+            raise EngineError("memory:// lives in one process; use --engine local with it")
+        if job.expected_s([one.unit for one in attempts]) < self._pool_start_s:
+            yield from _here(job, attempts)
+            return
+        self._start()
         workers = min(self._workers, len(attempts))
         self._preflight(job, workers)
         results = _in_background(_dataset(job, attempts, workers))
@@ -88,7 +127,7 @@ class RayEngine:
                 raise EngineError(f"Ray failed in step {job.name}: {found}") from found
             yield found
 
-    def _start(self, job: Job) -> None:
+    def _start(self) -> None:
         if self._started:
             return
         try:
@@ -101,7 +140,7 @@ class RayEngine:
             # one logical CPU more than workers: a pool that claims every CPU hangs for ever
             options = {
                 "address": "local",
-                "num_cpus": int(self._workers * max(1.0, job.resources.cpus)) + 1,
+                "num_cpus": ceil(self._workers * max(1.0, self._cpus)) + 1,
                 "object_store_memory": OBJECT_STORE_BYTES,
                 "include_dashboard": False,
             }

@@ -7,6 +7,7 @@ import json
 import time
 import traceback
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -15,7 +16,10 @@ from extractors.weights import WeightsError
 from manifests.reasons import Reason
 from manifests.receipts import write_receipt
 from manifests.store import Store
-from pipelines.step import Resources, Step, Unit, Workspace, load_step
+from pipelines.step import Resources, SourceChangedError, Step, Unit, Workspace, load_step
+
+UNIT_OVERHEAD_S = 0.01
+"""What a unit costs beside its media: markers, receipt, opening files."""
 
 
 @dataclass(frozen=True)
@@ -32,10 +36,15 @@ class Job:
     resources: Resources = field(default_factory=Resources)
     deadline_floor_s: float = 60.0
     deadline_factor: float = 20.0
+    speed: float = 1.0
 
     def deadline_s(self, unit: Unit) -> float:
         """How long the unit may run before its process is killed."""
-        return self.deadline_floor_s + self.deadline_factor * unit.media_s
+        return self.deadline_floor_s + self.deadline_factor * (unit.media_s + unit.reach_s)
+
+    def expected_s(self, units: Sequence[Unit]) -> float:
+        """Roughly what one worker needs for the units."""
+        return sum(unit.media_s / self.speed + UNIT_OVERHEAD_S for unit in units)
 
     def to_json(self) -> str:
         """One line of JSON."""
@@ -60,6 +69,7 @@ class End(StrEnum):
     RAISED = "raised"  # an unexpected exception
     CRASHED = "crashed"  # the process died
     TIMED_OUT = "timed_out"
+    DEFERRED = "deferred"  # its source changed under the run: neither done nor at fault
     FATAL = "fatal"  # every unit would fail: stop the run
 
     @property
@@ -99,6 +109,8 @@ def execute(step: Step[Any], unit: Unit, workspace: Workspace) -> Outcome:
         if unanswered:
             raise RuntimeError(f"step {step.name} returned no row for items {sorted(unanswered)}")
         write_receipt(workspace.store, f"{workspace.folder}/receipts", unit.id, rows, step.measurements)
+    except SourceChangedError as error:
+        return Outcome(unit.id, End.DEFERRED, str(error), time.perf_counter() - begun, unit.media_s)
     except Exception as error:  # noqa: BLE001 - the boundary: whatever a step raises must become an outcome
         end = End.FATAL if is_fatal(error) else End.RAISED
         detail = f"{type(error).__name__}: {error}\n{traceback.format_exc(limit=-4)}"

@@ -19,9 +19,6 @@ from pipelines.journal import step_times
 from pipelines.look import ScratchStore
 from pipelines.step import Workspace
 
-SPEED = {"ingest": 400.0, "watch": 3.5, "listen": 60.0, "cut": 6.0, "pack": 500.0}
-"""× real time a worker on one core of the machine of benchmarks/results; used until a run has measured."""
-
 GB_PER_HOUR = {"watch": 0.35, "cut": 0.45, "pack": 0.45}
 """Measured on the GRID clips: one face at 25 fps."""
 
@@ -88,7 +85,7 @@ def _plans(corpus: Corpus, trial: Corpus) -> Iterator[StepPlan]:
             if time and time.wall_s and name in ("watch", "listen", "cut")
             else None
         )
-        seconds = hours * 3600 / (speed or SPEED.get(name, 1e9))
+        seconds = hours * 3600 / (speed or corpus.steps[name].speed)
         yield StepPlan(
             name=name,
             planned=len(items),

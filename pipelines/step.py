@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from fractions import Fraction
+from importlib import metadata
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, get_args
 
@@ -47,17 +48,19 @@ class Item:
     """A planned piece of work. `inputs` is plain JSON and, with the step key, fixes the result.
 
     `id` is unique in the step and safe as a file name. `media_s` is the media time the item covers:
-    it sets the deadline and the progress bar, never the result.
+    it sets the deadline and the progress bar, never the result. `reach_s` is media that must be decoded
+    before the item begins, because its container cannot seek; it counts for the deadline alone.
     """
 
     id: str
     source_id: str | None
     inputs: dict[str, Any]
     media_s: float = 0.0
+    reach_s: float = 0.0
 
     def row(self, key: str | None = None, **fields: Any) -> Row:
-        """A receipt row that answers this item, about `key` or else about its source."""
-        return Row(self.id, key or self.source_id or self.id, self.source_id, **fields)
+        """A receipt row that answers this item, about `key` or else about the item itself."""
+        return Row(self.id, key or self.id, self.source_id, **fields)
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,11 @@ class Unit:
     def media_s(self) -> float:
         """Media seconds of all items together."""
         return sum(item.media_s for item in self.items)
+
+    @property
+    def reach_s(self) -> float:
+        """Media seconds decoded on the way to the items."""
+        return sum(item.reach_s for item in self.items)
 
     def to_json(self) -> str:
         """One line of JSON: how units travel to workers (never pickles)."""
@@ -148,20 +156,29 @@ class Workspace:
         return self.store.artifact(f"{self.folder}/data/{name}")
 
 
+class SourceChangedError(Exception):
+    """A source is gone or differs from the listing. Nothing is committed: the next run lists it anew."""
+
+
 class Step(ABC, Generic[ConfigT]):
     """One step of a pipeline. A subclass is `class Watch(Step[WatchConfig])`: plan items, run one item.
 
-    `upstream` names the steps whose keys enter this step's key. `work_list` names a step whose rows
-    only say which items are wanted: moving its thresholds re-keys nothing here.
+    `upstream` names the steps whose keys enter this step's key; a step that only says which items are
+    wanted (`select`, to `cut`) is not among them, so moving its thresholds re-keys nothing. `libraries`
+    names the distributions whose version can change the output. `per_source`: each item is one whole
+    source, so a failed item is the end of its source. `same_source_units`: a unit never mixes sources.
     """
 
     name: ClassVar[str]
     version: ClassVar[int]  # raise it whenever the same inputs would give other bytes
     upstream: ClassVar[tuple[str, ...]] = ()
-    work_list: ClassVar[str | None] = None
+    libraries: ClassVar[tuple[str, ...]] = ()
+    per_source: ClassVar[bool] = False
+    same_source_units: ClassVar[bool] = False
     measurements: ClassVar[pa.Schema] = pa.schema([])
     resources: ClassVar[Resources] = Resources()
     items_per_unit: ClassVar[int] = 1
+    speed: ClassVar[float] = 1.0  # media seconds one worker does a second, roughly; for estimates
 
     def __init__(self, config: ConfigT) -> None:
         self.config = config
@@ -189,15 +206,16 @@ class Step(ABC, Generic[ConfigT]):
                 rows.extend(self.run_item(item, workspace))
             except ItemError as error:
                 fault = {"status": Status.FAILED, "reason": error.reason, "detail": error.detail}
-                rows.append(item.row(item.id, **fault))
+                rows.append(item.row(**fault))
         return rows
 
     def bundle(self, items: Sequence[Item]) -> list[Unit]:
-        """Group missing items into units: at most `items_per_unit`, never two sources in one unit."""
+        """Group missing items into units of at most `items_per_unit`, in plan order."""
         units: list[Unit] = []
         group: list[Item] = []
         for item in items:
-            if group and (len(group) == self.items_per_unit or item.source_id != group[0].source_id):
+            other = self.same_source_units and group and item.source_id != group[0].source_id
+            if other or len(group) == self.items_per_unit:
                 units.append(Unit.of(group))
                 group = []
             group.append(item)
@@ -209,12 +227,24 @@ class Step(ABC, Generic[ConfigT]):
 
         config = self.config.model_dump(mode="json")
         weights = {name: weights_sha256(name) for name in self.weights()}
-        return digest("step", self.name, self.version, config, weights, list(upstream_keys), length=12)
+        parts = [self.name, self.version, config, weights, _versions(self.libraries), list(upstream_keys)]
+        return digest("step", *parts, length=12)
 
     @classmethod
     def path(cls) -> str:
         """`module:Class`, by which a worker process finds the step."""
         return f"{cls.__module__}:{cls.__qualname__}"
+
+
+def _versions(distributions: Iterable[str]) -> dict[str, str]:
+    """Installed versions; another version of a codec or a network runtime gives other bytes."""
+    found: dict[str, str] = {}
+    for name in distributions:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            found[name] = "absent"
+    return found
 
 
 def gather(name: str, rows: Iterable[dict[str, Any]], inputs: dict[str, Any] | None = None) -> Item:

@@ -48,6 +48,8 @@ class Worker:
             fatal = self._start()
             if fatal:
                 return Outcome(unit.id, End.FATAL, fatal)
+        self._stderr.seek(0)
+        self._stderr.truncate()  # what an earlier unit wrote is no clue to this one
         try:
             self._send(unit.to_json())
         except BrokenPipeError:
@@ -74,7 +76,8 @@ class Worker:
         """Start the child and wait for its models. Returns why that failed, or an empty string."""
         reading, writing = os.pipe()
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "pipelines.worker", str(writing)],
+            # -P: nothing in the current folder may stand in for our packages
+            [sys.executable, "-P", "-m", "pipelines.worker", str(writing)],
             stdin=subprocess.PIPE,
             stdout=self._stderr,
             stderr=self._stderr,

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from manifests.ids import digest
-from manifests.sidecar import Sidecar, SidecarError, read_sidecar
+from manifests.reasons import Reason
+from manifests.sidecar import Complaint, Sidecar, SidecarError, read_sidecar
 from manifests.sources import Listing, SourceFile
 
 MEDIA_SUFFIXES = (
@@ -15,6 +16,9 @@ MEDIA_SUFFIXES = (
     *(".ts", ".vob", ".webm", ".wmv", ".3gp"),
     *(".aac", ".flac", ".m4a", ".mka", ".mp3", ".oga", ".ogg", ".opus", ".wav", ".wma"),
 )
+BUILD_MARK = "duologue.yaml"
+"""What `build` leaves in its output folder."""
+
 SIDECAR_NAMES = ("sidecar.csv", "sidecar.tsv", "sidecar.jsonl", "sidecar.parquet")
 
 
@@ -36,23 +40,45 @@ def list_folder(root: Path, *, sidecar: Path | None = None) -> Listing:
     """
     if not root.exists():
         raise CorpusError(f"{root}: no such file or folder")
-    names = [root.name] if root.is_file() else sorted(_names(root))
+    complaints: list[Complaint] = []
+    names = [root.name] if root.is_file() else sorted(_names(root, complaints))
     base = root.parent if root.is_file() else root
     if not names:
         raise CorpusError(f"{root}: no file with a media suffix ({' '.join(MEDIA_SUFFIXES)})")
     labels = _sidecar(base, sidecar, names)
     return Listing(
-        tuple(_source(base, name, labels.labels.get(name, {})) for name in names), labels.complaints
+        tuple(_source(base, name, labels.labels.get(name, {})) for name in names),
+        (*complaints, *labels.complaints),
     )
 
 
-def _names(root: Path) -> Iterator[str]:
-    """Relative names, not following links to folders (a loop would never end)."""
-    for folder, folders, files in os.walk(root):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
+def _names(root: Path, complaints: list[Complaint]) -> Iterator[str]:
+    """Relative names. Links to folders are not followed (a loop would never end), and that is told, like
+    whatever cannot be read. A folder that a build wrote is no input, even inside the corpus."""
+
+    def complain(path: Path, detail: str) -> None:
+        complaints.append(Complaint(str(path), Reason.UNREADABLE_PATH, detail))
+
+    def unreadable(error: OSError) -> None:
+        complain(Path(error.filename), error.strerror or str(error))
+
+    for folder, folders, files in os.walk(root, onerror=unreadable):
+        folders[:] = sorted(
+            name
+            for name in folders
+            if not name.startswith(".") and not Path(folder, name, BUILD_MARK).exists()
+        )
+        for name in folders:
+            if Path(folder, name).is_symlink():
+                complain(Path(folder, name).relative_to(root), "links to folders are not followed")
         for name in files:
-            if Path(name).suffix.lower() in MEDIA_SUFFIXES and not name.startswith("."):
-                yield Path(folder, name).relative_to(root).as_posix()
+            path = Path(folder, name)
+            if path.suffix.lower() not in MEDIA_SUFFIXES or name.startswith("."):
+                continue
+            if path.is_file():
+                yield path.relative_to(root).as_posix()
+            else:
+                complain(path.relative_to(root), "the link leads nowhere" if path.is_symlink() else "no file")
 
 
 def _source(base: Path, name: str, labels: dict[str, str]) -> SourceFile:

@@ -31,24 +31,30 @@ class Span:
         return float(self.stop - self.start)
 
 
-def snap(start_s: float, stop_s: float, *, anchor: Fraction, low: Fraction, high: Fraction) -> Span | None:
+def snap(
+    start_s: float, stop_s: float, *, anchor: Fraction, low: Fraction, high: Fraction, max_s: float
+) -> Span | None:
     """The span on the grid anchored at `anchor` (the first video frame) that covers [start_s, stop_s).
 
-    Grown outwards to the grid, then kept inside [low, high), where the media is. None when no whole
-    80 ms frame is left.
+    Grown outwards to the grid, then kept inside [low, high), where the media is and no earlier clip
+    stands, and to at most `max_s`. None when no whole 80 ms frame is left.
     """
-    wanted = max(Fraction(start_s), low)
+    wanted = max(_exact(start_s), low)
     first = floor((wanted - anchor) * TICK_HZ)
     if anchor + Fraction(first, TICK_HZ) < low:
         first += 1
     start = anchor + Fraction(first, TICK_HZ)
-    end = min(Fraction(stop_s), high)
-    frames = ceil((end - start) * TICK_HZ / FRAME_TICKS)
-    if start + Fraction(frames * FRAME_TICKS, TICK_HZ) > high:
-        frames -= 1
+    frames = ceil((min(_exact(stop_s), high) - start) * TICK_HZ / FRAME_TICKS)
+    room = min((high - start), _exact(max_s))
+    frames = min(frames, floor(room * TICK_HZ / FRAME_TICKS))
     if frames < 1:
         return None
     return Span(start, start + Fraction(frames * FRAME_TICKS, TICK_HZ), first)
+
+
+def _exact(time_s: float) -> Fraction:
+    """The rational that a float was rounded from: a frame time must not fall a tick early."""
+    return Fraction(time_s).limit_denominator(100_000)
 
 
 def join_speech(
@@ -75,7 +81,7 @@ def split_long(
     pieces = []
     while stop - start > max_chunk_s:
         low, high = round((start + max_chunk_s / 2) / hop_s), floor((start + max_chunk_s) / hop_s)
-        cut = (low + int(np.argmin(speech[low:high]))) * hop_s
+        cut = (high - 1 - int(np.argmin(speech[low:high][::-1]))) * hop_s  # the latest of equals
         pieces.append((start, cut))
         start = cut
     return [*pieces, (start, stop)]

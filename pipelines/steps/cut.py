@@ -40,8 +40,10 @@ class Cut(Step[CutConfig]):
 
     name = "cut"
     version = 1
+    speed = 8.0
+    libraries = ("av", "numpy", "opencv-python-headless", "soundfile", "soxr")
+    same_source_units = True
     upstream = ("watch",)
-    work_list = "select"
     resources = Resources(cpus=1.0, memory_gb=1.0)
     items_per_unit = 16
     measurements = pa.schema(
@@ -55,6 +57,8 @@ class Cut(Step[CutConfig]):
 
     def plan(self, corpus: Corpus) -> Iterable[Item]:
         """The work list of `select`."""
+        from extractors.media import SEEKABLE_CONTAINERS
+
         recordings = {row["source_id"]: row for row in corpus.rows("ingest")}
         watched = {row["source_id"]: row for row in corpus.rows("watch")}
         items = corpus.items("select")
@@ -75,7 +79,9 @@ class Cut(Step[CutConfig]):
                 "measures": {name: row[name] for name in MEASURES},
             }
             length_s = float(Fraction(row["stop"]) - Fraction(row["start"]))
-            yield Item(f"{row['key']}-{digest(facts, length=8)}", row["source_id"], inputs, length_s)
+            reach_s = 0.0 if source["container"] in SEEKABLE_CONTAINERS else float(Fraction(row["start"]))
+            item_id = f"{row['key']}-{digest(facts, length=8)}"
+            yield Item(item_id, row["source_id"], inputs, length_s, reach_s)
 
     def run(self, unit: Unit, workspace: Workspace) -> list[Row]:
         """Clips of a unit are of one source and in order: its audio is decoded once for all of them."""

@@ -16,7 +16,7 @@ from manifests.receipts import Row
 from manifests.sidecar import LABEL_SCHEMA
 from manifests.sources.folder import fingerprint
 from pipelines.config import IngestConfig
-from pipelines.step import Item, Resources, Step, Workspace
+from pipelines.step import Item, Resources, SourceChangedError, Step, Workspace
 
 if TYPE_CHECKING:
     from extractors.probe import Probe
@@ -61,9 +61,11 @@ class Ingest(Step[IngestConfig]):
 
     name = "ingest"
     version = 1
+    speed = 400.0
+    libraries = ("av",)
+    per_source = True
     measurements = RECORDING
     resources = Resources(cpus=1.0, memory_gb=0.5)
-    items_per_unit = 1
 
     def plan(self, corpus: Corpus) -> Iterable[Item]:
         """Every listed source."""
@@ -75,6 +77,10 @@ class Ingest(Step[IngestConfig]):
         """Probe and hash. Raises ItemError when the file is no usable media."""
         from extractors.probe import probe, sha256_file
 
+        try:
+            item.inputs["path"].encode()
+        except UnicodeEncodeError as error:
+            raise ItemError(Reason.NAME_NOT_UTF8, repr(item.inputs["path"])) from error
         path = workspace.source_path(item.inputs["path"])
         guard_unchanged(path, item.inputs["fingerprint"])
         measures = describe(probe(path))
@@ -85,13 +91,13 @@ class Ingest(Step[IngestConfig]):
 
 
 def guard_unchanged(path: str, expected: str) -> None:
-    """Raises ItemError when a source is not the file that was listed."""
+    """Raises SourceChangedError when a source is gone or is not the file that was listed."""
     try:
         same = fingerprint(Path(path)) == expected
-    except FileNotFoundError:
-        same = False
+    except OSError as error:
+        raise SourceChangedError(f"{path} cannot be read any more: {error}") from error
     if not same:
-        raise ItemError(Reason.CHANGED_DURING_RUN, "size or modification time differ from the listing")
+        raise SourceChangedError(f"{path} changed since it was listed")
 
 
 def describe(found: Probe) -> dict[str, Any]:
@@ -142,7 +148,7 @@ RECORDING_FACTS = (
     *("path", "fingerprint", "content_sha256"),
     *("video_stream", "video_start", "video_stop", "video_rate", "rotation_deg", "width", "height"),
     *("audio_stream", "audio_start", "audio_stop", "audio_rate_hz", "audio_channels"),
-    *("video_lost_packets", "audio_lost_packets"),
+    *("video_lost_packets", "audio_lost_packets", "container"),
 )
 
 

@@ -27,6 +27,12 @@ class Limit:
     value: float = 0.0
     limit: float = 0.0
 
+    def __str__(self) -> str:
+        """As a person reads it."""
+        if not (self.value or self.limit):
+            return str(self.reason)
+        return f"{self.reason} ({self.value:.4g}, limit {self.limit:g})"
+
     def record(self) -> dict[str, Any]:
         """As it stands in the receipt."""
         return {"reason": str(self.reason), "value": self.value, "limit": self.limit}

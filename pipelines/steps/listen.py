@@ -35,6 +35,9 @@ class Listen(Step[ListenConfig]):
 
     name = "listen"
     version = 1
+    speed = 90.0
+    libraries = ("av", "numpy", "onnxruntime", "soxr")
+    per_source = True
     upstream = ("ingest",)
     resources = Resources(cpus=1.0, memory_gb=0.7)
     measurements = pa.schema(
@@ -63,7 +66,6 @@ class Listen(Step[ListenConfig]):
     def open(self) -> None:
         """Load the detector."""
         from extractors.speech import SpeechDetector
-
         from extractors.weights import locate
 
         self._detector = SpeechDetector(str(locate("silero_vad").path))

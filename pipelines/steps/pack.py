@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
@@ -9,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from manifests.reasons import Status
 from manifests.receipts import Row
 from manifests.shards import Member, PlannedSample, PlannedShard, plan_shards, write_tar
 from manifests.store import Store
@@ -32,6 +32,7 @@ class Pack(Step[PackConfig]):
 
     name = "pack"
     version = 1
+    speed = 300.0
     resources = Resources(cpus=1.0, memory_gb=1.0)
     measurements = pa.schema(
         [
@@ -90,19 +91,6 @@ def shard_members(shard: PlannedShard, store: Store) -> Iterator[tuple[str, byte
                 data = store.read(str(member.name))
             except FileNotFoundError as error:
                 raise MissingPayloadError(f"{name}: {store.path(str(member.name))} is gone") from error
-            if len(data) != member.bytes:
-                raise MissingPayloadError(f"{name}: {store.path(str(member.name))} has {len(data)} bytes")
+            if hashlib.sha256(data).hexdigest() != member.sha256:
+                raise MissingPayloadError(f"{name}: {store.path(str(member.name))} was altered; delete it")
             yield name, data
-
-
-def forget_missing(corpus: Corpus) -> list[str]:
-    """Drop the receipts of shards whose tar was removed from outside, so that they are packed again."""
-    lost = []
-    present = set(corpus.store.list(SHARDS))
-    for row in corpus.rows("pack"):
-        if row["status"] == Status.OK and f"{row['key']}.tar" not in present:
-            corpus.store.delete(f"{corpus.folder('pack')}/receipts/{row['item']}.parquet")
-            lost.append(str(row["key"]))
-    if lost:
-        corpus.refresh("pack")
-    return lost

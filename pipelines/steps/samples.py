@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterator
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from extractors.coefficients import ARKIT52_NAMES, FACE61_NAMES
 from extractors.weights import weights_sha256
-from manifests.reasons import Status
+from manifests.reasons import Reason, Status
 from manifests.schemas import FORMAT_VERSION
 from manifests.shards import Member, PlannedSample
 from manifests.sidecar import LABELS
@@ -40,14 +41,17 @@ def planned_samples(corpus: Corpus, config: PackConfig) -> Iterator[PlannedSampl
     sources = {row["source_id"]: row for row in corpus.rows("ingest")}
     items = corpus.items("cut")
     provenance = _provenance(corpus)
+    selected = {row["key"]: row for row in corpus.rows("select")}
+    clips_of = Counter(row["source_id"] for row in selected.values())
+    fixed = {row["speaker"]: row["split"] for row in sources.values() if row["speaker"] and row["split"]}
     for row in corpus.rows("cut"):
         if row["status"] != Status.OK:
             continue
         source = sources[row["source_id"]]
         clip = items[row["item"]].inputs
-        split = source["split"] or split_of(
-            source["speaker"] or source["source_id"], config.split_shares, seed=config.split_seed
-        )
+        speaker = source["speaker"]
+        split = source["split"] or fixed.get(speaker)  # one fixed split holds for all of a person
+        split = split or split_of(speaker or source["source_id"], config.split_shares, seed=config.split_seed)
         members = [
             Member(
                 extension_of(artifact["name"]), artifact["bytes"], artifact["sha256"], name=artifact["name"]
@@ -56,7 +60,9 @@ def planned_samples(corpus: Corpus, config: PackConfig) -> Iterator[PlannedSampl
         ]
         extensions = [member.extension for member in members]
         text = json.dumps(
-            _header(clip, row, source, split, extensions) | {"provenance": provenance},
+            _header(clip, row, source, split, extensions)
+            | _labels(clip, source, whole=clips_of[row["source_id"]] == 1)
+            | {"missing": _missing(row, selected[clip["key"]]), "provenance": provenance},
             ensure_ascii=False,
             sort_keys=True,
             indent=1,
@@ -80,10 +86,6 @@ def _header(
     extensions: list[str],
 ) -> dict[str, Any]:
     start, stop = Fraction(clip["start"]), Fraction(clip["stop"])
-    labels = {name: source[name] for name in LABELS if source[name] is not None}
-    if "words" in labels:
-        origin = Fraction(source["audio_start"] or source["video_start"] or 0)
-        labels["words"] = words_inside(json.loads(labels["words"]), start - origin, stop - origin)
     rates = {name: rate for name, rate in RATES_HZ.items() if name in extensions}
     if "native.flac" in extensions:
         rates["native.flac"] = float(clip["recording"]["audio_rate_hz"])
@@ -105,11 +107,31 @@ def _header(
         "rates_hz": rates,
         "channels": {name: CHANNELS[name] for name in CHANNELS if name in extensions},
         "members": sorted(extensions),
-        "missing": json.loads(cut["missing"]),
         "measures": {name: clip["measures"][name] for name in sorted(clip["measures"])}
         | {name: cut[name] for name in ("clipped_samples", "audio_padded_s", "face61_valid_share")},
-        **labels,
     }
+
+
+def _labels(clip: dict[str, Any], source: dict[str, Any], *, whole: bool) -> dict[str, Any]:
+    """The sidecar's labels. Words are those inside the clip, and the text is theirs; without words, the
+    source's text is the clip's only when it is the source's only clip."""
+    labels = {name: source[name] for name in LABELS if source[name] is not None and name != "split"}
+    if "words" in labels:
+        start, stop = Fraction(clip["start"]), Fraction(clip["stop"])
+        origin = Fraction(source["audio_start"] or source["video_start"] or 0)
+        labels["words"] = words_inside(json.loads(labels["words"]), start - origin, stop - origin)
+        labels["text"] = " ".join(word for word, _, _ in labels["words"])
+    elif "text" in labels and not whole:
+        labels["source_text"] = labels.pop("text")
+    return labels
+
+
+def _missing(cut: dict[str, Any], selected: dict[str, Any]) -> dict[str, str]:
+    """Members the clip lacks and why: for its video, the first limit that the face failed."""
+    reasons = [limit["reason"] for limit in selected["failed_limits"] or []]
+    missing: dict[str, str] = json.loads(cut["missing"])
+    faceless = str(Reason.NO_FACE)
+    return {name: (reasons[0] if reasons and why == faceless else why) for name, why in missing.items()}
 
 
 def words_inside(words: list[list[Any]], start: Fraction, stop: Fraction) -> list[list[Any]]:

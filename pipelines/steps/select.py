@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from manifests.ids import digest, sample_key
+from manifests.ids import TICK_HZ, digest, sample_key
 from manifests.reasons import Reason, Status
 from manifests.receipts import Row
 from pipelines.config import SelectConfig
@@ -59,6 +59,9 @@ CLIP = pa.schema(
 MEASURES = ("face_coverage", "longest_face_gap_s", "face_px", "mean_abs_yaw_deg", "sharpness")
 """What a clip was judged on, as far as it has a face."""
 
+OUTSIDE_S = 0.5
+"""Speech this far outside the picture is told in a row of its own."""
+
 WHOLE_SOURCE_LIMITS = (Reason.NO_VIDEO, Reason.NO_FACE, Reason.DAMAGED_MEDIA)
 """What can be said of a source as a whole; the other limits are about a clip."""
 
@@ -68,6 +71,8 @@ class Select(Step[SelectConfig]):
 
     name = "select"
     version = 1
+    speed = 700.0
+    per_source = True
     upstream = ("watch", "listen")
     resources = Resources(cpus=1.0, memory_gb=0.5)
     measurements = CLIP
@@ -99,12 +104,15 @@ class Select(Step[SelectConfig]):
         if "watch" in item.inputs:
             lost = item.inputs["recording"]["video_lost_packets"]
             seen = read_seen(workspace.store, item.inputs["watch"], lost_packets=lost)
-        spans = self._spans(item, workspace, seen)
-        if not spans:
-            return [self._nothing(item, seen)]
-        return [self._judge(item, span, seen) for span in spans]
+        chunks = self._chunks(item, workspace, seen)
+        spans, outside = self._spans(item, chunks)
+        rows = [self._judge(item, span, seen) for span in spans] + [
+            self._outside(item, start, stop) for start, stop in outside
+        ]
+        return rows or [self._nothing(item, seen)]
 
-    def _spans(self, item: Item, workspace: Workspace, seen: Seen | None) -> list[Span]:
+    def _chunks(self, item: Item, workspace: Workspace, seen: Seen | None) -> list[tuple[float, float]]:
+        """Speech; or, where a preset needs none, the stretches in which a face is seen."""
         config = self.config
         chunks: list[tuple[float, float]] = []
         if "listen" in item.inputs and not self._silent(item):
@@ -112,9 +120,37 @@ class Select(Step[SelectConfig]):
         if not chunks and not config.need_audio and seen is not None:
             times = np.unique(seen.face_s)
             chunks = face_runs(times, max_gap_s=config.max_face_gap_s, max_chunk_s=config.max_chunk_s)
-        low, high, anchor = _bounds(item.inputs)
-        snapped = (snap(start, stop, anchor=anchor, low=low, high=high) for start, stop in chunks)
-        return [span for span in snapped if span is not None]
+        return chunks
+
+    def _spans(
+        self, item: Item, chunks: list[tuple[float, float]]
+    ) -> tuple[list[Span], list[tuple[float, float]]]:
+        """Chunks on the grid, none overlapping the last; and speech for which there is no picture."""
+        low, high, anchor = _bounds(item.inputs, need_video=self.config.need_video)
+        spans: list[Span] = []
+        outside: list[tuple[float, float]] = []
+        for start, stop in chunks:
+            after = max(low, spans[-1].stop) if spans else low
+            span = snap(start, stop, anchor=anchor, low=after, high=high, max_s=self.config.max_chunk_s)
+            if span is not None:
+                spans.append(span)
+            for begin, end in ((start, min(stop, float(low))), (max(start, float(high)), stop)):
+                if end - begin > OUTSIDE_S:
+                    outside.append((begin, end))
+        return spans, outside
+
+    def _outside(self, item: Item, start_s: float, stop_s: float) -> Row:
+        """Speech before the picture begins or after it ends: rejected in a row of its own."""
+        anchor = _bounds(item.inputs, need_video=True)[2]
+        tick = round((start_s - float(anchor)) * TICK_HZ)
+        measures = {
+            "start": rational(anchor + Fraction(tick, TICK_HZ)),
+            "stop": rational(Fraction(stop_s).limit_denominator(1000)),
+            "tick": tick,
+            "has_audio": True,
+        }
+        key = sample_key(str(item.source_id), None, tick)
+        return _skipped(item.row(key, measures=measures), [Limit(Reason.NO_VIDEO)])
 
     def _speech_chunks(self, item: Item, workspace: Workspace) -> list[tuple[float, float]]:
         from extractors.speech import speech_segments
@@ -138,6 +174,13 @@ class Select(Step[SelectConfig]):
             for start, stop in split_long(chunk, speech, hop_s=HOP_S, max_chunk_s=config.max_chunk_s)
         ]
 
+    def _damaged_audio(self, item: Item) -> list[Limit]:
+        listened, most = item.inputs.get("listen"), self.config.max_audio_gap_share
+        if listened is None or not listened["duration_s"]:
+            return []
+        share = listened["gap_s"] / listened["duration_s"]
+        return [Limit(Reason.DAMAGED_MEDIA, share, most)] if share > most else []
+
     def _silent(self, item: Item) -> bool:
         return bool(item.inputs["listen"]["loudest_hop_dbfs"] < self.config.silence_dbfs)
 
@@ -146,7 +189,7 @@ class Select(Step[SelectConfig]):
         config = self.config
         limits: list[Limit] = []
         if config.need_video or "listen" not in item.inputs:
-            low, high, _ = _bounds(item.inputs)
+            low, high, _ = _bounds(item.inputs, need_video=True)
             whole = judge_face(seen, Span(low, high, 0), config)[2]
             limits.extend(one for one in whole if one.reason in WHOLE_SOURCE_LIMITS)
         if "listen" not in item.inputs:
@@ -163,6 +206,7 @@ class Select(Step[SelectConfig]):
         limits: list[Limit] = []
         if span.duration_s < config.min_chunk_s:
             limits.append(Limit(Reason.CHUNK_SHORT, span.duration_s, config.min_chunk_s))
+        limits.extend(self._damaged_audio(item))
         track, measures, face_limits = judge_face(seen, span, config)
         has_audio = "listen" in item.inputs
         if config.need_audio and not has_audio:
@@ -187,15 +231,15 @@ class Select(Step[SelectConfig]):
 
 def _skipped(row: Row, limits: list[Limit]) -> Row:
     measures = {**row.measures, "failed_limits": [limit.record() for limit in limits]}
-    detail = "; ".join(
-        f"{limit.reason} ({limit.value:.4g}, limit {limit.limit:g})" if limit.value else str(limit.reason)
-        for limit in limits
-    )
+    detail = "; ".join(map(str, limits))
     return replace(row, status=Status.SKIPPED, reason=limits[0].reason, detail=detail, measures=measures)
 
 
-def _bounds(inputs: dict[str, Any]) -> tuple[Fraction, Fraction, Fraction]:
-    """Where both streams are (or the one there is), and the anchor of the grid."""
+def _bounds(inputs: dict[str, Any], *, need_video: bool) -> tuple[Fraction, Fraction, Fraction]:
+    """Where a clip may lie, and the anchor of the grid (the first frame, else the first sample).
+
+    Inside both streams; where the picture may be missing, inside the audio.
+    """
     spans = []
     if "watch" in inputs:
         first, last = Fraction(inputs["watch"]["first_frame"]), Fraction(inputs["watch"]["last_frame"])
@@ -205,4 +249,7 @@ def _bounds(inputs: dict[str, Any]) -> tuple[Fraction, Fraction, Fraction]:
     if "listen" in inputs:
         start = Fraction(inputs["listen"]["start"])
         spans.append((start, start + Fraction(inputs["listen"]["duration_s"]).limit_denominator(16_000)))
-    return max(low for low, _ in spans), min(high for _, high in spans), spans[0][0]
+    anchor = spans[0][0]
+    if not need_video and "listen" in inputs:
+        spans = spans[-1:]
+    return max(low for low, _ in spans), min(high for _, high in spans), anchor

@@ -56,6 +56,9 @@ class Watch(Step[WatchConfig]):
 
     name = "watch"
     version = 1
+    speed = 4.0
+    libraries = ("av", "mediapipe", "numpy", "opencv-python-headless", "openvino")
+    per_source = True
     upstream = ("ingest",)
     resources = Resources(cpus=1.0, memory_gb=1.5)
     measurements = pa.schema(

@@ -20,8 +20,11 @@ CLIPS = ("grid_bbaf2n.mpg", "grid_brbk7n.mpg", "grid_lbax4n.mpg")
 BROKEN = ("text.mp4", "audio_only.m4a", "truncated.mpg")
 
 
+ALWAYS = ("--set", "engine.pool_start_s=0")  # so little work would not be worth a pool
+
+
 def build_command(clips: Path, out: Path, *options: str) -> list[str]:
-    return [sys.executable, "-m", "pipelines.cli", "build", str(clips), "--out", str(out), *options]
+    return [sys.executable, "-m", "pipelines.cli", "build", str(clips), "--out", str(out), *ALWAYS, *options]
 
 
 def build(clips: Path, out: Path, *options: str) -> None:

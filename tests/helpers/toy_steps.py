@@ -30,6 +30,7 @@ class Toy(Step[ToyConfig]):
 
     name = "toy"
     version = 1
+    speed = 0.001
     measurements = pa.schema([pa.field("length", pa.int64())])
 
     def plan(self, corpus: Corpus) -> Iterable[Item]:

@@ -41,6 +41,21 @@ def test_a_sidecar_beside_the_clips_is_found(tmp_path: Path) -> None:
     assert len(found.complaints) == 1
 
 
+def test_what_cannot_be_followed_is_told(tmp_path: Path) -> None:
+    make(tmp_path, ["a.mp4", "real/b.mp4"])
+    (tmp_path / "gone.mp4").symlink_to(tmp_path / "nowhere.mp4")
+    (tmp_path / "linked").symlink_to(tmp_path / "real")
+    found = list_folder(tmp_path)
+    assert [one.path for one in found.sources] == ["a.mp4", "real/b.mp4"]
+    assert {one.where for one in found.complaints} == {"gone.mp4", "linked"}
+
+
+def test_a_build_inside_the_corpus_is_not_its_input(tmp_path: Path) -> None:
+    make(tmp_path, ["a.mp4", "corpus/steps/x/data/y.face.mp4"])
+    (tmp_path / "corpus" / "duologue.yaml").write_text("")
+    assert [one.path for one in list_folder(tmp_path).sources] == ["a.mp4"]
+
+
 def test_one_file_is_a_corpus(tmp_path: Path) -> None:
     make(tmp_path, ["a.mp4", "b.mp4"])
     assert [one.path for one in list_folder(tmp_path / "a.mp4").sources] == ["a.mp4"]

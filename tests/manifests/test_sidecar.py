@@ -47,12 +47,24 @@ def test_every_bad_line_is_reported_with_its_number(tmp_path: Path) -> None:
     assert list(found.labels) == ["a.mp4"] and json.loads(found.labels["a.mp4"]["words"]) == [
         ["hi", 0.1, 0.4]
     ]
-    assert [(one.line, one.reason) for one in found.complaints] == [
+    assert [(int(one.where.split()[-1]), one.reason) for one in found.complaints] == [
         (2, Reason.SIDECAR_UNMATCHED),
         (3, Reason.SIDECAR_DUPLICATE),
         *((line, Reason.SIDECAR_MALFORMED) for line in (4, 5, 6, 7, 8, 9)),
     ]
     assert "emotoin" in found.complaints[3].detail
+
+
+def test_a_speaker_keeps_one_split(tmp_path: Path) -> None:
+    (tmp_path / "s.csv").write_text("path,speaker,split\na.mp4,s1,test\nsub/b.mp4,s1,train\n")
+    found = read_sidecar(tmp_path / "s.csv", PATHS)
+    assert {labels["split"] for labels in found.labels.values()} == {"test"}
+    assert [one.reason for one in found.complaints] == [Reason.SIDECAR_SPLIT_CONFLICT]
+
+
+def test_a_line_separator_inside_a_value_does_not_break_the_line(tmp_path: Path) -> None:
+    (tmp_path / "s.jsonl").write_text('{"path": "a.mp4", "text": "one\u2028two"}\n', encoding="utf-8")
+    assert read_sidecar(tmp_path / "s.jsonl", PATHS).labels == {"a.mp4": {"text": "one\u2028two"}}
 
 
 def test_a_short_csv_line_is_reported(tmp_path: Path) -> None:

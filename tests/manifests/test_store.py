@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from manifests.store import Store, StoreLockedError
+from manifests.store import Store, StoreError, StoreLockedError
 
 
 @pytest.fixture(params=["local", "memory"])
@@ -40,6 +40,21 @@ def test_a_write_that_fails_leaves_nothing(store: Store) -> None:
 def test_names_stay_inside(store: Store, name: str) -> None:
     with pytest.raises(ValueError, match="not a name inside"):
         store.write(name, b"")
+
+
+def test_outputs_that_cannot_be_used_are_errors(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match="not a folder"), Store(tmp_path / "file").locked():
+        pass
+    with pytest.raises(StoreError, match="foo"):
+        Store("foo://x")
+
+
+def test_two_writers_at_once(store: Store) -> None:
+    with store.writing("a") as one, store.writing("b") as two:
+        one.write(b"1")
+        two.write(b"2")
+    assert (store.read("a"), store.read("b")) == (b"1", b"2")
 
 
 def test_a_second_holder_is_told_who_is_first(store: Store) -> None:

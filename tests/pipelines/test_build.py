@@ -118,8 +118,8 @@ def test_the_sums_balance(built: Built) -> None:
     assert rejected and all(row["failed_limits"] for row in rejected)
 
 
-def test_unusable_sidecar_lines_are_told(built: Built) -> None:
-    (line,) = rows_of(built, "sidecar_line")
+def test_unusable_input_is_told(built: Built) -> None:
+    (line,) = rows_of(built, "complaint")
     assert line["reason"] == "sidecar_unmatched" and "x.mp4" in line["detail"]
 
 

@@ -34,7 +34,12 @@ class Bench:
         self.inputs: dict[str, Any] = {"recording": RECORDING}
 
     def speech(
-        self, spans: list[tuple[float, float]], *, length_s: float = 20.0, loud: float = -20.0
+        self,
+        spans: list[tuple[float, float]],
+        *,
+        length_s: float = 20.0,
+        loud: float = -20.0,
+        gap_s: float = 0.0,
     ) -> None:
         times = np.arange(int(length_s / HOP_S)) * HOP_S
         inside = np.zeros(len(times), bool)
@@ -50,6 +55,7 @@ class Bench:
             "start": "0/1",
             "duration_s": length_s,
             "loudest_hop_dbfs": loud,
+            "gap_s": gap_s,
         }
 
     def video(
@@ -155,6 +161,35 @@ def test_a_rejected_clip_names_every_limit(tmp_path: Path) -> None:
     assert row.detail is not None and "yaw_large (50, limit 30)" in row.detail
 
 
+def test_clips_of_one_long_speech_meet_without_overlapping(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.speech([(1.0, 19.0)])
+    bench.video([{"frames": ALL}])
+    first, second = bench.select(max_chunk_s=10)
+    assert first.measures["stop"] == second.measures["start"]
+    assert all(row.status == "ok" for row in (first, second))
+
+
+def test_speech_without_a_picture_is_told(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.speech([(2.0, 6.0), (12.0, 14.0)])
+    bench.video([{"frames": ALL}], length_s=4.0)
+    kept, cut_off, beyond = bench.select()
+    assert (kept.status, cut_off.reason, beyond.reason) == ("ok", "no_video", "no_video")
+    assert [row.measures["tick"] for row in (cut_off, beyond)] == [100, 295]
+    both = bench.select(need_video=False)
+    assert [row.measures["track"] for row in both] == [None, None], "audio only, whole"
+    assert [row.status for row in both] == ["ok", "ok"]
+
+
+def test_audio_with_holes_is_damaged(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.speech([(2.0, 6.0)], gap_s=2.0)
+    bench.video([{"frames": ALL}])
+    (row,) = bench.select()
+    assert row.reason == "damaged_media"
+
+
 def test_a_moved_threshold_does_not_rename_clips(tmp_path: Path) -> None:
     bench = Bench(tmp_path)
     bench.speech([(2.0, 6.0), (9.0, 12.0)])
@@ -180,7 +215,7 @@ def test_a_source_without_clips_says_why(
     bench = Bench(tmp_path)
     setup(bench)
     (row,) = bench.select(**config)
-    assert row.status == "skipped" and row.key == "0123456789abcdef" and reasons(row) == expected
+    assert row.status == "skipped" and row.key == "item" and reasons(row) == expected
 
 
 def test_other_modalities_where_the_preset_allows_them(tmp_path: Path) -> None:
