@@ -132,3 +132,15 @@ def test_windows_have_exact_seams_and_gathers_see_all(tmp_path: Path, ray_engine
     assert len(parts) == 4
     assert b"".join(parts) == toy_steps.running_mean(toy_steps.signal(), 10).tobytes()
     assert [row["total"] for row in corpus.rows("total")] == [6 * len("payload of item0\n")]
+
+
+def test_payloads_never_cross_the_object_store(tmp_path: Path, ray_engine: Engine) -> None:
+    """300 MB of payloads through an object store of 160 MB: nothing of them is held or spilled there."""
+    from ray._private.internal_api import memory_summary
+
+    corpus = run(tmp_path, ray_engine, toy(items=6, payload_mb=50))
+    assert set(ends(corpus).values()) == {OK}
+    summary = memory_summary(stats_only=True)
+    assert "Spilled" not in summary, summary
+    held_mib = float(summary.split("Plasma memory usage ")[1].split(" MiB")[0])
+    assert held_mib < 5, summary

@@ -23,6 +23,7 @@ class ToyConfig(BaseModel):
     poison: dict[str, str] = {}  # item id -> how it misbehaves
     bundle: int = 1
     sleep_s: float = 0.0
+    payload_mb: int = 0
 
 
 class Toy(Step[ToyConfig]):
@@ -48,7 +49,7 @@ class Toy(Step[ToyConfig]):
     def run_item(self, item: Item, workspace: Workspace) -> list[Row]:
         time.sleep(self.config.sleep_s)
         misbehave(self.config.poison.get(item.id, ""))
-        text = f"payload of {item.id}\n".encode()
+        text = f"payload of {item.id}\n".encode() + bytes(self.config.payload_mb * 2**20)
         artifact = workspace.put(f"{item.id}.txt", text)
         return [item.row(item.id, artifacts=(artifact,), measures={"length": len(text)})]
 

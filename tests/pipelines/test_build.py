@@ -252,6 +252,6 @@ def test_other_modalities_say_what_they_lack(media: Path, tmp_path: Path) -> Non
     read = {one["json"]["source"]["path"]: one for one in samples(found).values()}
     audio, video = read["audio_only.m4a"]["json"], read["no_audio.mp4"]["json"]
     assert set(audio["members"]) == {"flac", "native.flac"} and "-na-" in audio["key"]
-    assert audio["missing"] == dict.fromkeys(("lips", "face", "arkit52", "face61"), "no_face")
+    assert audio["missing"] == dict.fromkeys(("lips", "face", "arkit52", "face61"), "no_video")
     assert "flac" not in video["members"] and video["missing"] == {"flac": "no_audio", "native": "no_audio"}
     assert read["no_audio.mp4"]["lips.mp4"].shape[1:] == (96, 96)
