@@ -273,7 +273,9 @@ def _digest(path: Path, size_bytes: int, mtime_ns: int) -> str:
 def _missing_text(entry: Weights, places: list[_Place]) -> str:
     tried = [place.note for place in places]
     if entry.url is not None:
-        tried.append(f"published, not asked (`duologue models --fetch {entry.name}` does): {entry.url}")
+        tried.append(
+            f"published; `duologue build` and `duologue models --fetch {entry.name}` ask: {entry.url}"
+        )
     lines = "".join(f"\n  - {line}" for line in tried)
     return (
         f"{entry.name} ({entry.file_name}, {entry.used_for}) was not found. Places tried:{lines}\n"

@@ -104,7 +104,7 @@ def read_receipts(store: Store, folder: str, units: Iterable[str]) -> list[dict[
     for unit in units:
         name = f"{folder}/{unit}.parquet"
         try:
-            rows.extend(pq.read_table(pa.BufferReader(store.read(name))).to_pylist())
+            rows.extend(pq.ParquetFile(pa.BufferReader(store.read(name))).read().to_pylist())
         except (pa.ArrowInvalid, OSError) as error:
             raise ValueError(
                 f"receipt {store.path(name)} cannot be read ({error}); delete it and build again"

@@ -105,7 +105,7 @@ def publish(corpus: Corpus) -> Account:
         return books
     before: set[str] = set()
     if corpus.store.exists(INDEX):
-        old = pq.read_table(pa.BufferReader(corpus.store.read(INDEX)), columns=["shard"])
+        old = pq.ParquetFile(pa.BufferReader(corpus.store.read(INDEX))).read(["shard"])
         before = set(old.column("shard").to_pylist())
     index = index_table(corpus)
     _write_table(corpus.store, INDEX, index)

@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
+from extractors.weights import fetch
 from manifests.reasons import Status
 from manifests.receipts import Row, committed_units, write_receipt
 from pipelines.attempts import MAX_ATTEMPTS, Attempts
@@ -64,12 +66,17 @@ class Driver:
         )
 
     def run_step(self, name: str) -> None:
-        """Bring one step to completion. Raises FatalError and EngineError."""
+        """Bring one step to completion. Raises FatalError, EngineError and WeightsError.
+
+        Weights that are nowhere on this machine are downloaded first, where they are published.
+        """
         job = self.job(name)
         planned = len(self.corpus.items(name))
         units = self.corpus.todo(name)
         self.reporter.begin(name, planned=planned, done=planned - sum(len(unit.items) for unit in units))
         if units:
+            for weights in self.corpus.steps[name].weights():
+                fetch(weights, on_progress=partial(self.reporter.downloading, weights))
             markers = Attempts.of(job, self.corpus.store)
             held = markers.ended()
             while units := self._settle(job, _split_failed(units, held, markers), held, markers):

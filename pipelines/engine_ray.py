@@ -135,6 +135,7 @@ class RayEngine:
         except ImportError as error:
             raise EngineError("the ray engine needs `pip install duologue[build]`") from error
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+        os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # its remarks are not for our users
         options: dict[str, Any] = {"address": self._address}
         if self._address is None:
             # one logical CPU more than workers: a pool that claims every CPU hangs for ever

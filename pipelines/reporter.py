@@ -34,6 +34,10 @@ class Reporter(Protocol):
         """A step is through."""
         ...
 
+    def downloading(self, weights: str, received_bytes: int, total_bytes: int) -> None:
+        """Weights that no place on this machine has are on their way."""
+        ...
+
 
 class BarReporter:
     """Progress bars on a terminal (standard error, so that output can be piped)."""
@@ -73,9 +77,19 @@ class BarReporter:
         task = self._progress.tasks[self._tasks[step]]
         self._progress.update(task.id, completed=task.total, note=summary)
 
+    def downloading(self, weights: str, received_bytes: int, total_bytes: int) -> None:
+        """A bar of its own, in kB."""
+        if weights not in self._tasks:
+            self._tasks[weights] = self._progress.add_task("download", note=f"kB of {weights}")
+        task = self._tasks[weights]
+        self._progress.update(task, completed=received_bytes // 1000, total=total_bytes // 1000)
+
 
 class JsonReporter:
     """One JSON line an event on standard error; steps only, unless something went wrong."""
+
+    def __init__(self) -> None:
+        self._begun: set[str] = set()
 
     def __enter__(self) -> JsonReporter:
         return self
@@ -95,6 +109,12 @@ class JsonReporter:
     def finish(self, step: str, summary: str) -> None:
         """Say what the step came to."""
         self._say("finish", step=step, summary=summary)
+
+    def downloading(self, weights: str, received_bytes: int, total_bytes: int) -> None:
+        """Say it when it begins and when it is there."""
+        if weights not in self._begun or received_bytes == total_bytes:
+            self._begun.add(weights)
+            self._say("download", weights=weights, received_bytes=received_bytes, total_bytes=total_bytes)
 
     def _say(self, event: str, **facts: Any) -> None:
         sys.stderr.write(json.dumps({"event": event, **facts}) + "\n")

@@ -78,10 +78,13 @@ def test_a_finished_rerun_does_no_work_and_is_quick(clips: Path, reference: Path
         kept = [path for path in reference.rglob("*") if path.is_file() and path.parent.name != "runs"]
         return {path: path.stat().st_mtime_ns for path in kept if path.suffix in (".parquet", ".tar", ".mp4")}
 
-    before, begun = state(), time.perf_counter()
-    build(clips, reference)  # the Ray engine: it is not even started
-    assert time.perf_counter() - begun < 2.0
-    assert state() == before
+    before, took_s = state(), []
+    for _ in range(3):  # the best of three: a test machine may be busy
+        begun = time.perf_counter()
+        build(clips, reference)  # the Ray engine: it is not even started
+        took_s.append(time.perf_counter() - begun)
+        assert state() == before
+    assert min(took_s) < 2.0, took_s
 
 
 Killed = Callable[[Path], bool]
