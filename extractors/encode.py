@@ -17,13 +17,21 @@ from manifests.reasons import ItemError, Reason
 RATE_HZ = 25
 MAX_FLAC_CHANNELS = 8
 
-# One thread: x264's bytes change with the number of threads. Every other choice is spelled out as well, so
-# that another build's defaults cannot change them.
-LIP_OPTIONS = {"crf": "10", "preset": "veryfast", "threads": "1", "g": "25", "bf": "0", "tune": "fastdecode"}
-"""0.7 grey levels of mean error on four GRID clips (CRF 14: 0.95, CRF 23: above 1.8), 24 kB/s."""
+_ALWAYS = {
+    # x264's bytes change with the number of threads
+    "threads": "1",
+    # its macroblock tree reads memory it never wrote: now and then other bytes from equal frames
+    # (docs/adr/0004-x264.md; test_bytes_do_not_depend_on_what_memory_held)
+    "x264-params": "mbtree=0:rc-lookahead=0",
+    "preset": "veryfast",
+    "g": "25",
+    "bf": "0",
+}
+LIP_OPTIONS = {**_ALWAYS, "crf": "12", "tune": "fastdecode"}
+"""0.7 grey levels of mean error on four GRID clips (CRF 23: above 1.8), 25 kB/s, 0.23 ms a frame."""
 
-FACE_OPTIONS = {"crf": "20", "preset": "veryfast", "threads": "1", "g": "25", "bf": "0"}
-"""2.4 levels of mean error on the same clips, most of it the halved colour resolution; 22 kB/s."""
+FACE_OPTIONS = {**_ALWAYS, "crf": "20"}
+"""2.3 levels of mean error on the same clips, most of it the halved colour resolution; 31 kB/s, 1 ms."""
 
 # bit-exact: the same bytes whatever vector instructions the CPU has; accurate: less of a green cast
 _CONVERSION = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.BITEXACT
