@@ -54,8 +54,10 @@ lint: $(READY) ## ruff: rules and format
 types: $(READY) ## mypy, strict
 	$(BIN)/mypy
 
-bench: $(READY) ## measure the speed of a build
-	$(BIN)/python benchmarks/build.py
+BENCH_CLIPS ?= $(wildcard $(DUOLOGUE_TEST_MEDIA)/video/grid_*.mpg)
+
+bench: $(READY) ## measure the speed of a build (BENCH_CLIPS=files, or those in DUOLOGUE_TEST_MEDIA)
+	$(BIN)/python benchmarks/build.py $(BENCH_CLIPS)
 
 clean: ## remove .venv, caches and demo-output/
 	rm -rf .venv demo-output build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -2,8 +2,9 @@
 
 The roofline is what the unavoidable parts cost alone, each in the fastest way known, on one core, times
 the cores: decoding (PyAV to RGB), finding faces (BlazeFace, on the frames the step looks at), landmarks
-(mesh and blendshape networks by OpenVINO). `build` does all of it and everything else: crops, pose,
-tracks, tables, speech, the second decode, encoding, shards, Ray.
+(crop, mesh, blendshapes and pose of the direct backend). `bare_networks` leaves out even the crop and the
+pose. `build` does all of it and everything else: tracks, tables, speech, the second decode, crops,
+encoding, shards, Ray.
 
     python benchmarks/build.py CLIP [CLIP …] [--minutes 8] [--workers 2]
 """
@@ -27,6 +28,7 @@ os.environ.update(ONE_THREAD)
 
 import numpy as np
 
+from extractors.landmarks import make_landmarker
 from extractors.media import VideoReader
 from extractors.probe import probe
 from extractors.tflite import Network
@@ -83,6 +85,25 @@ def network(member: str, shape: tuple[int, ...], **options: float) -> Callable[[
     return work
 
 
+def landmarker(clip: Path) -> Callable[[], int]:
+    """Crop, mesh, blendshapes and pose of one face a frame, tracked, without looking for others."""
+    video = probe(str(clip)).video
+    assert video is not None
+    with VideoReader(str(clip), stream_index=video.index, rotation_deg=video.rotation_deg) as reader:
+        images = [frame.image for frame in reader.frames()]
+    direct = make_landmarker(
+        "direct", task_path=str(locate("face_landmarker").path), max_faces=1, detect_every=10**9
+    )
+
+    def work() -> int:
+        direct.reset()
+        for number, image in enumerate(images):
+            direct(image, 40 * number)
+        return len(images)
+
+    return work
+
+
 def roofline(clips: list[Path], *, detect_every: int) -> dict[str, float]:
     """Rates of the parts on one core, and of all of them one after another."""
     parts = {
@@ -93,8 +114,13 @@ def roofline(clips: list[Path], *, detect_every: int) -> dict[str, float]:
         "mesh": rate_hz(network("face_landmarks_detector.tflite", (1, 256, 256, 3), pixel_scale=255.0)),
         "blendshapes": rate_hz(network("face_blendshapes.tflite", (1, 146, 2))),
     }
-    seconds = 1 / parts["decode"] + 1 / parts["mesh"] + 1 / parts["blendshapes"]
-    return {**parts, "all": 1 / (seconds + 1 / parts["detect"] / detect_every)}
+    parts["landmarker"] = rate_hz(landmarker(clips[0]))
+    shared_s = 1 / parts["decode"] + 1 / parts["detect"] / detect_every
+    return {
+        **parts,
+        "all": 1 / (shared_s + 1 / parts["landmarker"]),
+        "bare_networks": 1 / (shared_s + 1 / parts["mesh"] + 1 / parts["blendshapes"]),
+    }
 
 
 def corpus_of(clips: list[Path], folder: Path, minutes: float) -> None:
@@ -141,6 +167,7 @@ def main() -> None:
         "roofline_fps": round(roof["all"] * options.workers, 1),
         "build_fps": round(frames / wall_s, 1),
         "build_over_roofline": round(frames / wall_s / (roof["all"] * options.workers), 3),
+        "build_over_bare_networks": round(frames / wall_s / (roof["bare_networks"] * options.workers), 3),
         "wall_s": round(wall_s, 1),
         "wall_s_not_in_units": round(wall_s - busy_s / options.workers, 1),
         "worker_ms_a_frame": {name: round(1000 * one.wall_s / frames, 3) for name, one in times.items()},

@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 from extractors.lips import fill_gaps
 from manifests.reasons import ItemError, Reason
 
+WARP_UP_TO = 1.5
+"""Shrinking by less than this, bilinear sampling still sees every pixel; beyond, it would alias."""
+
 
 @dataclass(frozen=True)
 class CropPlan:
@@ -49,11 +52,11 @@ def centred_mean(values: NDArray[np.float64], reach: int) -> NDArray[np.float64]
 def face_crop(image: NDArray[np.uint8], plan: CropPlan, frame: int, *, size_px: int) -> NDArray[np.uint8]:
     """(size_px, size_px, 3) RGB face of `image` (H, W, 3) RGB; the image's edge is repeated outside it.
 
-    Small faces are enlarged at exact places, bilinearly: whole pixels of the source would show as jitter.
-    Large ones are shrunk by area from whole pixels.
+    Up to 1.5 times the crop's size, faces are sampled at exact places, bilinearly: whole pixels of the source
+    would show as jitter. Larger ones are shrunk by area from whole pixels.
     """
-    if plan.sides[frame] <= size_px:
-        return _enlarged(image, plan.centres[frame], float(plan.sides[frame]), size_px)
+    if plan.sides[frame] <= WARP_UP_TO * size_px:
+        return _sampled(image, plan.centres[frame], float(plan.sides[frame]), size_px)
     side = round(float(plan.sides[frame]))
     x, y = (round(float(value) - side / 2) for value in plan.centres[frame])
     height, width = image.shape[:2]
@@ -69,7 +72,7 @@ def face_crop(image: NDArray[np.uint8], plan: CropPlan, frame: int, *, size_px: 
     return np.asarray(cv2.resize(inside, (size_px, size_px), interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def _enlarged(
+def _sampled(
     image: NDArray[np.uint8], centre: NDArray[np.float64], side: float, size_px: int
 ) -> NDArray[np.uint8]:
     """The square of `side` px round `centre`, both exact; a pixel's colour is that of its middle."""

@@ -10,7 +10,7 @@ SHARPNESS_SIDE_PX = 96
 
 
 def sharpness(image: NDArray[np.uint8], box: NDArray[np.float32]) -> float:
-    """Variance of the Laplacian of the face, scaled to 96x96 grey so that face sizes compare.
+    """Variance of the Laplacian of the face, scaled to 96x96 (green) so that face sizes compare.
 
     `image` is (H, W, 3) RGB, `box` (x0, y0, x1, y1) in px, clipped to the image here. 0 when nothing of
     the face is inside. The measure is Pech-Pacheco et al., "Diatom autofocusing in brightfield
@@ -21,8 +21,7 @@ def sharpness(image: NDArray[np.uint8], box: NDArray[np.float32]) -> float:
     x1, y1 = min(width, int(np.ceil(box[2]))), min(height, int(np.ceil(box[3])))
     if x1 - x0 < 2 or y1 - y0 < 2:
         return 0.0
-    face = cv2.resize(
-        image[y0:y1, x0:x1], (SHARPNESS_SIDE_PX, SHARPNESS_SIDE_PX), interpolation=cv2.INTER_AREA
-    )
-    grey = cv2.cvtColor(face, cv2.COLOR_RGB2GRAY)
-    return float(cv2.Laplacian(grey, cv2.CV_32F).var())
+    green = np.ascontiguousarray(image[y0:y1, x0:x1, 1])  # carries most of the luma, at a third of the cost
+    face = cv2.resize(green, (SHARPNESS_SIDE_PX, SHARPNESS_SIDE_PX), interpolation=cv2.INTER_AREA)
+    _, deviation = cv2.meanStdDev(cv2.Laplacian(face, cv2.CV_16S))
+    return float(deviation[0, 0] ** 2)

@@ -97,7 +97,10 @@ def _corpus(
     chosen = load_config(preset=preset or "face-turns", path=config, overrides=settings or ())
     listing = list_folder(clips, sidecar=sidecar)
     root = clips.parent if clips.is_file() else clips
-    return Corpus(Store(out), str(root.resolve()), listing, build_steps(chosen)), chosen
+    corpus = Corpus(
+        Store(out), str(root.resolve()), listing, build_steps(chosen), unit_s=chosen.engine.unit_s
+    )
+    return corpus, chosen
 
 
 def _engine(

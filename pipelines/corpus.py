@@ -25,6 +25,7 @@ class Corpus:
     source_root: str
     listing: Listing
     steps: Mapping[str, Step[Any]]
+    unit_s: float = 3.0  # about how much work goes into a unit; cannot change a byte
     _keys: dict[str, str] = field(default_factory=dict)
     _items: dict[str, dict[str, Item]] = field(default_factory=dict)
     _rows: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
@@ -99,7 +100,7 @@ class Corpus:
         """Units of the planned items that no receipt answers yet."""
         done = {row["item"] for row in self.rows(name)}
         missing = [item for item in self.items(name).values() if item.id not in done]
-        return self.steps[name].bundle(missing)
+        return self.steps[name].bundle(missing, unit_s=self.unit_s)
 
     def refresh(self, name: str) -> None:
         """Forget what was read of a step and of those after it, because receipts were added."""

@@ -108,7 +108,7 @@ class Driver:
                 raise FatalError(f"step {job.name} cannot go on: {outcome.detail}")
             heard.add(outcome.unit)
             self.reporter.ended(job.name, len(open_units[outcome.unit].items), outcome)
-            if outcome.end is End.DEFERRED:
+            if outcome.end is End.DEFERRED and len(open_units[outcome.unit].items) == 1:
                 deferred.add(outcome.unit)
             elif outcome.end is not End.COMMITTED:
                 held[outcome.unit] += 1

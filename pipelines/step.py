@@ -31,6 +31,9 @@ from manifests.store import Artifact, Store
 if TYPE_CHECKING:
     from pipelines.corpus import Corpus
 
+ITEM_OVERHEAD_S = 0.01
+"""What an item costs beside its media: opening files, writing payloads."""
+
 ConfigT = TypeVar("ConfigT", bound=BaseModel)
 
 
@@ -177,7 +180,6 @@ class Step(ABC, Generic[ConfigT]):
     same_source_units: ClassVar[bool] = False
     measurements: ClassVar[pa.Schema] = pa.schema([])
     resources: ClassVar[Resources] = Resources()
-    items_per_unit: ClassVar[int] = 1
     speed: ClassVar[float] = 1.0  # media seconds one worker does a second, roughly; for estimates
 
     def __init__(self, config: ConfigT) -> None:
@@ -209,13 +211,21 @@ class Step(ABC, Generic[ConfigT]):
                 rows.append(item.row(**fault))
         return rows
 
-    def bundle(self, items: Sequence[Item]) -> list[Unit]:
-        """Group missing items into units of at most `items_per_unit`, in plan order."""
+    def expected_s(self, item: Item) -> float:
+        """Roughly what one worker needs for an item."""
+        return item.media_s / self.speed + ITEM_OVERHEAD_S
+
+    def bundle(self, items: Sequence[Item], *, unit_s: float) -> list[Unit]:
+        """Group missing items, in plan order, into units of about `unit_s` seconds of work.
+
+        Handing out a unit costs a tenth of a second or so: many short items are better done together.
+        """
         units: list[Unit] = []
         group: list[Item] = []
         for item in items:
+            full = sum(map(self.expected_s, group)) + self.expected_s(item) > unit_s
             other = self.same_source_units and group and item.source_id != group[0].source_id
-            if other or len(group) == self.items_per_unit:
+            if group and (full or other):
                 units.append(Unit.of(group))
                 group = []
             group.append(item)

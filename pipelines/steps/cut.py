@@ -45,7 +45,6 @@ class Cut(Step[CutConfig]):
     same_source_units = True
     upstream = ("watch",)
     resources = Resources(cpus=1.0, memory_gb=1.0)
-    items_per_unit = 16
     measurements = pa.schema(
         [
             pa.field("missing", pa.string()),  # JSON: member -> reason

@@ -76,7 +76,6 @@ class Select(Step[SelectConfig]):
     upstream = ("watch", "listen")
     resources = Resources(cpus=1.0, memory_gb=0.5)
     measurements = CLIP
-    items_per_unit = 64
 
     def plan(self, corpus: Corpus) -> Iterable[Item]:
         """Sources whose video was watched and whose audio was heard, as far as they have them."""

@@ -14,13 +14,20 @@ from contextlib import suppress
 from pathlib import Path
 
 import psutil
+import pyarrow.parquet as pq
 import pytest
 
 CLIPS = ("grid_bbaf2n.mpg", "grid_brbk7n.mpg", "grid_lbax4n.mpg")
 BROKEN = ("text.mp4", "audio_only.m4a", "truncated.mpg")
 
 
-ALWAYS = ("--set", "engine.pool_start_s=0")  # so little work would not be worth a pool
+# So little work would be worth neither a pool nor more than one unit
+ALWAYS = ("--set", "engine.pool_start_s=0", "--set", "engine.unit_s=1")
+    "--set",
+    "engine.pool_start_s=0",
+    "--set",
+    "engine.unit_s=1",
+)  # so little work would not be worth a pool
 
 
 def build_command(clips: Path, out: Path, *options: str) -> list[str]:
@@ -103,10 +110,13 @@ def started_unit(out: Path, step: str) -> Path | None:
 def payload_without_receipt(out: Path) -> Path | None:
     """A payload of `cut` that no receipt promises yet."""
     for folder in out.glob("steps/cut-*"):
-        units = [path.stem for path in (folder / "receipts").glob("*.parquet")]
-        for payload in (folder / "data").glob("*"):
-            if not any(payload.name.startswith(unit) for unit in units):
-                return payload
+        payloads = {path.name: path for path in (folder / "data").glob("*")}  # first: receipts come last
+        for receipt in (folder / "receipts").glob("*.parquet"):
+            for artifacts in pq.ParquetFile(receipt).read().column("artifacts").to_pylist():
+                for artifact in artifacts:
+                    payloads.pop(Path(artifact["name"]).name, None)
+        if payloads:
+            return min(payloads.values())
     return None
 
 

@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from manifests.reasons import ItemError, Reason
 from manifests.receipts import Row
 from pipelines.corpus import Corpus
-from pipelines.step import Item, Step, Workspace, gather, windows
+from pipelines.step import Item, Step, Unit, Workspace, gather, windows
 
 
 class ToyConfig(BaseModel):
@@ -38,9 +38,9 @@ class Toy(Step[ToyConfig]):
         for number in range(self.config.items):
             yield Item(f"item{number}", "source", {"number": number}, 0.01)
 
-    def bundle(self, items: Sequence[Item]) -> list[Any]:
-        type(self).items_per_unit = self.config.bundle
-        return super().bundle(items)
+    def bundle(self, items: Sequence[Item], *, unit_s: float) -> list[Unit]:
+        size = self.config.bundle
+        return [Unit.of(items[first : first + size]) for first in range(0, len(items), size)]
 
     def open(self) -> None:
         if "open" in self.config.poison:
