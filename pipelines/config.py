@@ -116,7 +116,7 @@ class EngineConfig(Section):
     deadline_floor_s: float = Field(120.0, gt=0, description="least time a unit has, seconds")
     deadline_factor: float = Field(20.0, gt=0, description="seconds a unit has for each second of media")
     unit_s: float = Field(
-        3.0, ge=0, description="work bundled into a unit, seconds; 0: each item is a unit of its own"
+        5.0, ge=0, description="work bundled into a unit, seconds; 0: each item is a unit of its own"
     )
     pool_start_s: float = Field(
         3.0, ge=0, description="a step expected to take less is done without starting a pool; 0: never"

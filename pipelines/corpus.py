@@ -25,7 +25,7 @@ class Corpus:
     source_root: str
     listing: Listing
     steps: Mapping[str, Step[Any]]
-    unit_s: float = 3.0  # about how much work goes into a unit; cannot change a byte
+    unit_s: float = 5.0  # about how much work goes into a unit; cannot change a byte
     _keys: dict[str, str] = field(default_factory=dict)
     _items: dict[str, dict[str, Item]] = field(default_factory=dict)
     _rows: dict[str, list[dict[str, Any]]] = field(default_factory=dict)

@@ -169,7 +169,7 @@ class Step(ABC, Generic[ConfigT]):
     `upstream` names the steps whose keys enter this step's key; a step that only says which items are
     wanted (`select`, to `cut`) is not among them, so moving its thresholds re-keys nothing. `libraries`
     names the distributions whose version can change the output. `per_source`: each item is one whole
-    source, so a failed item is the end of its source. `same_source_units`: a unit never mixes sources.
+    source, so a failed item is the end of its source.
     """
 
     name: ClassVar[str]
@@ -177,7 +177,6 @@ class Step(ABC, Generic[ConfigT]):
     upstream: ClassVar[tuple[str, ...]] = ()
     libraries: ClassVar[tuple[str, ...]] = ()
     per_source: ClassVar[bool] = False
-    same_source_units: ClassVar[bool] = False
     measurements: ClassVar[pa.Schema] = pa.schema([])
     resources: ClassVar[Resources] = Resources()
     speed: ClassVar[float] = 1.0  # media seconds one worker does a second, roughly; for estimates
@@ -224,8 +223,7 @@ class Step(ABC, Generic[ConfigT]):
         group: list[Item] = []
         for item in items:
             full = sum(map(self.expected_s, group)) + self.expected_s(item) > unit_s
-            other = self.same_source_units and group and item.source_id != group[0].source_id
-            if group and (full or other):
+            if group and full:
                 units.append(Unit.of(group))
                 group = []
             group.append(item)

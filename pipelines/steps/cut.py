@@ -36,13 +36,12 @@ MAX_GAP_S = 0.1
 
 
 class Cut(Step[CutConfig]):
-    """One item a kept clip; clips of one source share a unit."""
+    """One item a kept clip."""
 
     name = "cut"
     version = 1
     speed = 8.0
     libraries = ("av", "numpy", "opencv-python-headless", "soundfile", "soxr")
-    same_source_units = True
     upstream = ("watch",)
     resources = Resources(cpus=1.0, memory_gb=1.0)
     measurements = pa.schema(
@@ -83,7 +82,7 @@ class Cut(Step[CutConfig]):
             yield Item(item_id, row["source_id"], inputs, length_s, reach_s)
 
     def run(self, unit: Unit, workspace: Workspace) -> list[Row]:
-        """Clips of a unit are of one source and in order: its audio is decoded once for all of them."""
+        """Clips come in the order of their sources: the audio of each is opened once for all of its clips."""
         self._audio: tuple[str, AudioReader] | None = None
         try:
             return super().run(unit, workspace)

@@ -23,11 +23,6 @@ BROKEN = ("text.mp4", "audio_only.m4a", "truncated.mpg")
 
 # So little work would be worth neither a pool nor more than one unit
 ALWAYS = ("--set", "engine.pool_start_s=0", "--set", "engine.unit_s=1")
-    "--set",
-    "engine.pool_start_s=0",
-    "--set",
-    "engine.unit_s=1",
-)  # so little work would not be worth a pool
 
 
 def build_command(clips: Path, out: Path, *options: str) -> list[str]:
