@@ -9,13 +9,13 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.console import Console
+
+from pipelines.exits import balance, fail, user_errors
 
 if TYPE_CHECKING:
     from pipelines.config import BuildConfig
@@ -41,43 +41,6 @@ Settings = Annotated[
 Sidecar = Annotated[
     Path | None, typer.Option(help="CSV, JSONL or Parquet of labels. Default: sidecar.* beside the clips.")
 ]
-
-
-@contextmanager
-def _errors() -> Iterator[None]:
-    """Turn the errors a user can cause or cure into one message and an exit code."""
-    from extractors.weights import WeightsError
-    from manifests.sidecar import SidecarError
-    from manifests.sources.folder import CorpusError
-    from manifests.store import StoreError, StoreLockedError
-    from pipelines.build import NoCorpusError
-    from pipelines.config import ConfigError
-    from pipelines.driver import FatalError
-    from pipelines.engine import EngineError
-    from pipelines.look import NotFoundError
-
-    try:
-        yield
-    except (
-        CorpusError,
-        SidecarError,
-        StoreError,
-        StoreLockedError,
-        ConfigError,
-        NoCorpusError,
-        NotFoundError,
-        WeightsError,
-    ) as error:
-        _fail(str(error), 2)
-    except (FatalError, EngineError) as error:
-        _fail(str(error), 3)
-    except KeyboardInterrupt:
-        _fail("stopped; all that was committed stays. Run the same command again to resume.", 130)
-
-
-def _fail(message: str, code: int) -> None:
-    typer.secho(f"duologue: {message}", fg="red", err=True)
-    raise typer.Exit(code)
 
 
 def _corpus(
@@ -138,14 +101,14 @@ def build(
     A finished rerun does nothing. A moved threshold recomputes `select`, cuts the newly kept clips and
     packs; ask `duologue plan` first.
     """
-    with _errors():
+    with user_errors():
         from pipelines import build as building
         from pipelines.reporter import make_reporter
         from pipelines.summary import summary_tables
 
         wrong = set(retry or ()) - {"failed", "quarantined"}
         if wrong:
-            _fail(f"--retry {', '.join(wrong)}: expected failed or quarantined", 2)
+            fail(f"--retry {', '.join(wrong)}: expected failed or quarantined", 2)
         corpus, chosen = _corpus(clips, out, preset, config, settings, sidecar)
         built = building.build(
             corpus,
@@ -164,13 +127,7 @@ def build(
                 Console().print(table)
         if built.account.sources["quarantined"] + built.account.clips["quarantined"]:
             typer.secho("duologue: some work was quarantined; see `duologue failures`", fg="yellow", err=True)
-        _balance(built.account.problems)
-
-
-def _balance(problems: tuple[str, ...]) -> None:
-    if problems:
-        lines = "\n  ".join(problems[:20])
-        _fail(f"the sums do not balance ({len(problems)} problems):\n  {lines}", 1)
+        balance(built.account.problems)
 
 
 @app.command()
@@ -183,7 +140,7 @@ def plan(
     sidecar: Sidecar = None,
 ) -> None:
     """Say what `build` would do: units, hours, GB and time. Runs nothing and writes nothing."""
-    with _errors():
+    with user_errors():
         from pipelines.planning import estimate, plan_table
 
         corpus, _ = _corpus(clips, out or "memory://duologue-plan", preset, config, settings, sidecar)
@@ -193,7 +150,7 @@ def plan(
 @app.command()
 def status(corpus: CorpusUrl) -> None:
     """Show how far a build has come, and whether its sums balance."""
-    with _errors():
+    with user_errors():
         from pipelines.accounting import account
         from pipelines.build import recall
         from pipelines.summary import status_table, summary_tables
@@ -217,7 +174,7 @@ def failures(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
 ) -> None:
     """List every source, clip and sidecar line that did not end `ok`, with its reason and a remedy."""
-    with _errors():
+    with user_errors():
         from pipelines.accounting import account
         from pipelines.build import recall
         from pipelines.summary import failures_tables
@@ -241,7 +198,7 @@ def replay(
 
     A unit that fails shows its whole traceback.
     """
-    with _errors():
+    with user_errors():
         from pipelines.look import replay_unit
 
         for line in replay_unit(corpus, unit, step=step):
@@ -255,7 +212,7 @@ def inspect(
     png: Annotated[Path | None, typer.Option(help="Also draw its lips and curves.")] = None,
 ) -> None:
     """Show a sample: its KEY.json, and what each member decodes to."""
-    with _errors():
+    with user_errors():
         from pipelines.look import draw_sample, sample_report
 
         Console().print(sample_report(corpus, key))
@@ -272,7 +229,7 @@ def config(
     list_presets: Annotated[bool, typer.Option("--list", help="Names and purposes of the presets.")] = False,
 ) -> None:
     """Print a config with every value spelled out, ready to edit and pass as --config."""
-    with _errors():
+    with user_errors():
         from pipelines.config import BuildConfig, dump_config, load_config, preset_names
 
         if schema:
@@ -289,7 +246,7 @@ def models(
     fetch: Annotated[str | None, typer.Option(help="Download this one from its published address.")] = None,
 ) -> None:
     """List the weights: where each comes from, sha256, licence, present or not."""
-    with _errors():
+    with user_errors():
         from pipelines.models import fetch_model, models_table
 
         if fetch:
@@ -302,7 +259,7 @@ def doctor(
     folder: Annotated[Path, typer.Argument(help="Where the output will go (its disk is checked).")] = Path(),
 ) -> None:
     """Check this machine: ffprobe, codecs, packages, GPU, Ray, memory, disk, weights."""
-    with _errors():
+    with user_errors():
         from pipelines.doctor import doctor as check
         from pipelines.doctor import doctor_table
 
@@ -321,10 +278,10 @@ def demo(
     workers: Annotated[int | None, typer.Option(min=1)] = None,
 ) -> None:
     """Build shards from a few clips, show what was made, and draw a contact sheet."""
-    with _errors():
+    with user_errors():
         from pipelines.demo import run_demo
 
-        _balance(run_demo(out, clips, workers=workers))
+        balance(run_demo(out, clips, workers=workers))
 
 
 def main(arguments: list[str] | None = None) -> Any:

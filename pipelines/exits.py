@@ -1,0 +1,53 @@
+"""How a command ends: one message and an exit code, never a traceback for what a user can cure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import typer
+
+
+@contextmanager
+def user_errors() -> Iterator[None]:
+    """Turn the errors a user can cause or cure into one message and an exit code."""
+    from extractors.weights import WeightsError
+    from manifests.sidecar import SidecarError
+    from manifests.sources.folder import CorpusError
+    from manifests.store import StoreError, StoreLockedError
+    from pipelines.build import NoCorpusError
+    from pipelines.config import ConfigError
+    from pipelines.driver import FatalError
+    from pipelines.engine import EngineError
+    from pipelines.look import NotFoundError
+
+    try:
+        yield
+    except (
+        CorpusError,
+        SidecarError,
+        StoreError,
+        StoreLockedError,
+        ConfigError,
+        NoCorpusError,
+        NotFoundError,
+        WeightsError,
+    ) as error:
+        fail(str(error), 2)
+    except (FatalError, EngineError) as error:
+        fail(str(error), 3)
+    except KeyboardInterrupt:
+        fail("stopped; all that was committed stays. Run the same command again to resume.", 130)
+
+
+def fail(message: str, code: int) -> None:
+    """Say why, and leave with the code (the list of codes is in `pipelines/cli.py`)."""
+    typer.secho(f"duologue: {message}", fg="red", err=True)
+    raise typer.Exit(code)
+
+
+def balance(problems: tuple[str, ...]) -> None:
+    """Leave with code 1 unless the books balance."""
+    if problems:
+        lines = "\n  ".join(problems[:20])
+        fail(f"the sums do not balance ({len(problems)} problems):\n  {lines}", 1)
