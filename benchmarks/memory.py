@@ -23,7 +23,7 @@ import av
 def loop(source: Path, target: Path, minutes: float) -> None:
     """Repeat a clip's packets until it is so long."""
     with av.open(str(source)) as first:
-        length_s = float(first.duration or 0) / av.time_base
+        length_s = float(first.duration or 0) / av.time_base + 0.2  # time stamps must keep growing
     with av.open(str(target), "w") as out:
         for round_number in range(round(minutes * 60 / length_s)):
             with av.open(str(source)) as again:
