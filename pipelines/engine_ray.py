@@ -1,6 +1,6 @@
 """The Ray engine: Ray Data with one row a unit over a pool of actors.
 
-Only units go in and outcomes come out (a few hundred bytes each): frames are decoded, used and
+Only units go in and outcomes come out (plain text, small): frames are decoded, used and
 written where they are, in a child process of the actor, and never cross the object store.
 The settings are argued for in docs/adr/0002-ray-settings.md.
 """

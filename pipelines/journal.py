@@ -41,7 +41,9 @@ class Journal:
         )
 
     def flush(self) -> None:
-        """Write what there is."""
+        """Write what there is; a run that had nothing to do leaves no file."""
+        if not self._lines:
+            return
         self.store.write(f"{FOLDER}/{self.run_id}.jsonl", "\n".join([*self._lines, ""]).encode())
 
 
