@@ -18,8 +18,6 @@ from extractors.containers import CONTAINERS_WITHOUT_PTS, open_container, packet
 from extractors.ffprobe import describe, no_streams
 from manifests.reasons import ItemError, Reason
 
-_HASH_BLOCK_BYTES = 1 << 20
-
 
 @dataclass(frozen=True, kw_only=True)
 class StreamTiming:
@@ -93,11 +91,8 @@ class Probe:
 
 def sha256_file(path: str) -> str:
     """SHA-256 of a file's bytes, read in blocks, as hex digits."""
-    digest = hashlib.sha256()
     with Path(path).open("rb") as file:
-        while block := file.read(_HASH_BLOCK_BYTES):
-            digest.update(block)
-    return digest.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def probe(path: str) -> Probe:

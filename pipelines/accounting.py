@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -39,13 +40,14 @@ def account(corpus: Corpus) -> Account:
     steps tell differently: each is named.
     """
     problems = [f"step {name}: {count} planned items have no row" for name, count in _unanswered(corpus)]
-    clips = list(_clips(corpus))
+    in_shards = list(_packed(corpus))
+    clips = list(_clips(corpus, in_shards))
     rows = [*_sources(corpus, clips), *clips]
     listed = {source.id for source in corpus.listing.sources}
     told = {row["key"] for row in rows if row["kind"] == "source"}
     problems.extend(f"source {one}: no end" for one in sorted(listed - told))
     problems.extend(f"{row['kind']} {row['key']}: still {row['status']}" for row in rows if _is_open(row))
-    packed = Counter(row["key"] for row in _packed(corpus))
+    packed = Counter(row["key"] for row in in_shards)
     kept = {row["key"] for row in clips if row["status"] == Status.OK}
     problems.extend(f"clip {key}: in {packed[key]} shards" for key in kept if packed[key] != 1)
     problems.extend(f"clip {key}: in a shard but not kept" for key in packed if key not in kept)
@@ -126,10 +128,10 @@ def _end(row: dict[str, Any]) -> dict[str, Any]:
     return {"status": row["status"], "reason": row["reason"], "detail": row["detail"]}
 
 
-def _clips(corpus: Corpus) -> Iterator[dict[str, Any]]:
+def _clips(corpus: Corpus, in_shards: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     """A clip that select rejected ends there; one it kept ends as cutting ended."""
     paths = {source.id: shown(source.path) for source in corpus.listing.sources}
-    shards = {row["key"]: row for row in _packed(corpus)}
+    shards = {row["key"]: row for row in in_shards}
     items = corpus.items("cut")
     cut = {items[row["item"]].inputs["key"]: row for row in corpus.rows("cut")}
     for row in corpus.rows("select"):
@@ -168,8 +170,6 @@ def _packed(corpus: Corpus) -> Iterator[dict[str, Any]]:
 
 
 def _duration_s(sample: dict[str, Any]) -> float:
-    import json
-
     return float(json.loads(sample["members"][0]["inline"])["duration_s"])
 
 

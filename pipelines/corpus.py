@@ -76,6 +76,9 @@ class Corpus:
 
     def forget(self, name: str, items: Iterable[str]) -> None:
         """Drop the receipts and attempt markers of items, so that they are done again."""
+        items = list(items)
+        if not items:
+            return  # nothing changes, so what was read stays good
         self.rows(name)
         for item in items:
             for unit in {item, *self._units.get((name, item), ())}:

@@ -20,9 +20,7 @@ from packaging.utils import canonicalize_name
 from rich.markup import escape
 from rich.table import Table
 
-from pipelines.models import ModelRow, fetch_model, model_rows, models_table
-
-__all__ = ["Check", "doctor", "doctor_table", "fetch_model", "model_rows", "models_table"]
+from pipelines.models import ModelRow, model_rows
 
 Level = Literal["ok", "warn", "fail"]
 

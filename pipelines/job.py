@@ -16,7 +16,7 @@ from extractors.weights import WeightsError
 from manifests.reasons import Reason
 from manifests.receipts import write_receipt
 from manifests.store import Store
-from pipelines.step import ITEM_OVERHEAD_S, Resources, SourceChangedError, Step, Unit, Workspace, load_step
+from pipelines.step import Resources, SourceChangedError, Step, Unit, Workspace, expected_s, load_step
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Job:
 
     def expected_s(self, units: Sequence[Unit]) -> float:
         """Roughly what one worker needs for the units."""
-        return sum(unit.media_s / self.speed + ITEM_OVERHEAD_S * len(unit.items) for unit in units)
+        return sum(expected_s(item, self.speed) for unit in units for item in unit.items)
 
     def to_json(self) -> str:
         """One line of JSON."""

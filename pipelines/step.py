@@ -66,6 +66,11 @@ class Item:
         return Row(self.id, key or self.id, self.source_id, **fields)
 
 
+def expected_s(item: Item, speed: float) -> float:
+    """Roughly what one worker needs for an item of a step that does `speed` media seconds a second."""
+    return item.media_s / speed + ITEM_OVERHEAD_S
+
+
 @dataclass(frozen=True)
 class Unit:
     """Items that one worker does in one go and one receipt commits."""
@@ -210,10 +215,6 @@ class Step(ABC, Generic[ConfigT]):
                 rows.append(item.row(**fault))
         return rows
 
-    def expected_s(self, item: Item) -> float:
-        """Roughly what one worker needs for an item."""
-        return item.media_s / self.speed + ITEM_OVERHEAD_S
-
     def bundle(self, items: Sequence[Item], *, unit_s: float) -> list[Unit]:
         """Group missing items, in plan order, into units of about `unit_s` seconds of work.
 
@@ -221,12 +222,14 @@ class Step(ABC, Generic[ConfigT]):
         """
         units: list[Unit] = []
         group: list[Item] = []
+        group_s = 0.0
         for item in items:
-            full = sum(map(self.expected_s, group)) + self.expected_s(item) > unit_s
-            if group and full:
+            item_s = expected_s(item, self.speed)
+            if group and group_s + item_s > unit_s:
                 units.append(Unit.of(group))
-                group = []
+                group, group_s = [], 0.0
             group.append(item)
+            group_s += item_s
         return [*units, Unit.of(group)] if group else units
 
     def key(self, upstream_keys: Sequence[str]) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Table
 
-from manifests.reasons import REMEDIES, Reason
+from manifests.reasons import REMEDIES, Reason, Status
 from pipelines.accounting import Account
 from pipelines.corpus import Corpus
 from pipelines.journal import StepTime, step_times
@@ -23,14 +23,18 @@ def summary_tables(corpus: Corpus, books: Account) -> list[Table]:
 
 def _ends(books: Account) -> Table:
     table = Table(title="Sources and clips", title_justify="left")
-    for column in ("", "ok", "skipped", "failed", "quarantined", "total"):
+    for column in ("", *Status, "total"):
         table.add_column(column, justify="left" if not column else "right")
     for label, counts in (("sources", books.sources), ("clips", books.clips)):
-        ends = [counts.get(status, 0) for status in ("ok", "skipped", "failed", "quarantined")]
-        table.add_row(label, *map(str, ends), str(counts.total()))
+        table.add_row(label, *_by_status(counts), str(counts.total()))
     for reason, count in books.reasons.most_common():
         table.add_row(f"  {reason}", "", "", "", "", str(count), style="dim")
     return table
+
+
+def _by_status(counts: Counter[str]) -> list[str]:
+    """A cell for each status."""
+    return [str(counts[status]) for status in Status]
 
 
 def _shards(corpus: Corpus) -> Table:
@@ -69,14 +73,13 @@ def _times(corpus: Corpus) -> Table:
 def status_table(corpus: Corpus) -> Table:
     """How many of each step's planned items have an answer, and which."""
     table = Table(title=corpus.store.url, title_justify="left")
-    for column in ("step", "planned", "answered", "ok", "skipped", "failed", "quarantined"):
+    for column in ("step", "planned", "answered", *Status):
         table.add_column(column, justify="left" if column == "step" else "right")
     for name in corpus.steps:
         rows = corpus.rows(name)
         counts = Counter(str(row["status"]) for row in rows)
-        ends = [str(counts.get(status, 0)) for status in ("ok", "skipped", "failed", "quarantined")]
         answered = len({row["item"] for row in rows})
-        table.add_row(name, str(len(corpus.items(name))), str(answered), *ends)
+        table.add_row(name, str(len(corpus.items(name))), str(answered), *_by_status(counts))
     return table
 
 

@@ -109,7 +109,7 @@ class Cut(Step[CutConfig]):
         wanted = {name: missing[name] for name in sorted(missing) if name in self.config.members}
         measures["missing"] = json.dumps(wanted)
         artifacts = [workspace.put(f"{item.id}.{name}", data) for name, data in sorted(payloads.items())]
-        return [item.row(item.id, artifacts=tuple(artifacts), measures=measures)]
+        return [item.row(artifacts=tuple(artifacts), measures=measures)]
 
     def _pictures(self, clip: Clip, path: str, series: Series, measures: dict[str, Any]) -> dict[str, bytes]:
         """Video and coefficients of the clip's track."""
