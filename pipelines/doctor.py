@@ -278,7 +278,9 @@ def _weights_remedy(row: ModelRow) -> str:
     if row.state != "missing":
         return ""  # what is wrong with a file stands in the finding, with its cure
     published = any(source.startswith("https:") for source in row.sources)
-    return f"duologue models --fetch {row.name}" if published else _install("build")
+    if published:
+        return f"duologue models --fetch {row.name}"
+    return "see docs/models.md" if row.sha256 is None else _install("build")
 
 
 def _output(*command: str) -> str:

