@@ -17,12 +17,13 @@ from manifests.sources import Listing, SourceFile
 from manifests.sources.folder import BUILD_MARK
 from manifests.store import Store
 from pipelines.accounting import Account, account, index_table
-from pipelines.config import BuildConfig, ConfigError, parse_config
+from pipelines.config import ConfigError, parse_config
 from pipelines.corpus import Corpus
 from pipelines.driver import Driver
 from pipelines.engine import Engine
 from pipelines.journal import Journal
 from pipelines.reporter import Reporter
+from pipelines.sections import BuildConfig
 from pipelines.step import Step
 from pipelines.steps.cut import Cut
 from pipelines.steps.ingest import Ingest

@@ -18,9 +18,9 @@ from rich.console import Console
 from pipelines.exits import balance, fail, user_errors
 
 if TYPE_CHECKING:
-    from pipelines.config import BuildConfig
     from pipelines.corpus import Corpus
     from pipelines.engine import Engine
+    from pipelines.sections import BuildConfig
 
 app = typer.Typer(
     name="duologue",
@@ -230,7 +230,8 @@ def config(
 ) -> None:
     """Print a config with every value spelled out, ready to edit and pass as --config."""
     with user_errors():
-        from pipelines.config import BuildConfig, dump_config, load_config, preset_names
+        from pipelines.config import dump_config, load_config, preset_names
+        from pipelines.sections import BuildConfig
 
         if schema:
             typer.echo(json.dumps(BuildConfig.model_json_schema(), indent=2))

@@ -16,12 +16,12 @@ from extractors.weights import fetch
 from manifests.reasons import Status
 from manifests.receipts import Row, committed_units, write_receipt
 from pipelines.attempts import MAX_ATTEMPTS, Attempts
-from pipelines.config import EngineConfig
 from pipelines.corpus import Corpus
 from pipelines.engine import Attempt, Engine
 from pipelines.job import End, Job, Outcome
 from pipelines.journal import Journal
 from pipelines.reporter import Reporter
+from pipelines.sections import EngineConfig
 from pipelines.step import Resources, Unit
 
 

@@ -18,9 +18,9 @@ from typing import Any
 
 from manifests.store import Store
 from pipelines.attempts import Attempts
-from pipelines.config import EngineConfig
 from pipelines.engine import Attempt, EngineError, supervised
 from pipelines.job import Job, Outcome
+from pipelines.sections import EngineConfig
 from pipelines.step import Step, Unit
 from pipelines.worker import OPEN_DEADLINE_S, Worker
 

@@ -238,8 +238,12 @@ class Step(ABC, Generic[ConfigT]):
 
         config = self.config.model_dump(mode="json")
         weights = {name: weights_sha256(name) for name in self.weights()}
-        parts = [self.name, self.version, config, weights, _versions(self.libraries), list(upstream_keys)]
+        parts = [self.name, self.version, config, weights, self.made_of(), list(upstream_keys)]
         return digest("step", *parts, length=12)
+
+    def made_of(self) -> dict[str, Any]:
+        """Versions of the code behind the step that its own `version` does not cover."""
+        return {"libraries": library_versions(self.libraries)}
 
     @classmethod
     def path(cls) -> str:
@@ -247,7 +251,7 @@ class Step(ABC, Generic[ConfigT]):
         return f"{cls.__module__}:{cls.__qualname__}"
 
 
-def _versions(distributions: Iterable[str]) -> dict[str, str]:
+def library_versions(distributions: Iterable[str]) -> dict[str, str]:
     """Installed versions; another version of a codec or a network runtime gives other bytes."""
     found: dict[str, str] = {}
     for name in distributions:

@@ -7,39 +7,34 @@ threshold computes newly kept clips and finds the others done.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pyarrow as pa
 
+from extractors.extractor import EXTRACTORS, FaceExtractor, extractor_class
 from manifests.ids import digest
-from manifests.reasons import ItemError, Reason, Status
+from manifests.reasons import Reason, Status
 from manifests.receipts import Row
-from pipelines.config import CutConfig
-from pipelines.step import Item, Resources, Step, Unit, Workspace
+from pipelines.sections import CutConfig
+from pipelines.step import Item, Resources, Step, Unit, Workspace, library_versions
 from pipelines.steps.ingest import guard_unchanged
+from pipelines.steps.members import AUDIO_MEMBERS
+from pipelines.steps.pictures import cut_pictures
 from pipelines.steps.select import MEASURES
-from pipelines.steps.series import Clip, Series, read_series
+from pipelines.steps.series import Clip, read_series
 
 if TYPE_CHECKING:
     from extractors.audio import AudioReader
-    from extractors.media import Frame
     from pipelines.corpus import Corpus
-
-VIDEO_MEMBERS = ("lips", "face", "arkit52", "face61")
-AUDIO_MEMBERS = ("flac", "native")
-MAX_GAP_S = 0.1
-"""A coefficient between two measurements further apart than this is marked invalid: one missed frame at
-25 fps is bridged, and video of 12 fps still counts as measured."""
 
 
 class Cut(Step[CutConfig]):
     """One item a kept clip."""
 
     name = "cut"
-    version = 1
+    version = 2
     speed = 8.0
     libraries = ("av", "numpy", "opencv-python-headless", "soundfile", "soxr")
     upstream = ("watch",)
@@ -81,6 +76,25 @@ class Cut(Step[CutConfig]):
             item_id = f"{row['key']}-{digest(facts, length=8)}"
             yield Item(item_id, row["source_id"], inputs, length_s, reach_s)
 
+    def weights(self) -> tuple[str, ...]:
+        """Those of the extractors that the config asks for."""
+        return tuple(sorted({name for one in self._classes().values() for name in one.weights}))
+
+    def made_of(self) -> dict[str, Any]:
+        """The extractors have versions and libraries of their own."""
+        versions = {
+            name: [one.version, library_versions(one.libraries)] for name, one in self._classes().items()
+        }
+        return super().made_of() | versions
+
+    def _classes(self) -> dict[str, type[FaceExtractor]]:
+        return {name: extractor_class(name) for name in self.config.members if name in EXTRACTORS}
+
+    def open(self) -> None:
+        """Load the extractors."""
+        options = self.config.options
+        self._extractors = {name: one(**options.get(name, {})) for name, one in self._classes().items()}
+
     def run(self, unit: Unit, workspace: Workspace) -> list[Row]:
         """Clips come in the order of their sources: the audio of each is opened once for all of its clips."""
         self._audio: tuple[str, AudioReader] | None = None
@@ -98,9 +112,13 @@ class Cut(Step[CutConfig]):
         measures: dict[str, Any] = {}
         missing: dict[str, str] = {}
         if clip.track is None:
-            missing |= dict.fromkeys(VIDEO_MEMBERS, str(Reason.NO_FACE))
+            pictured = set(self.config.members) - set(AUDIO_MEMBERS)
+            missing |= dict.fromkeys(pictured, str(Reason.NO_FACE))
         else:
-            payloads |= self._pictures(clip, path, read_series(workspace.store, clip), measures)
+            series = read_series(workspace.store, clip)
+            payloads |= cut_pictures(
+                clip, path, series, config=self.config, extractors=self._extractors, measures=measures
+            )
         if clip.has_audio:
             payloads |= self._sound(clip, path, measures)
         else:
@@ -110,50 +128,6 @@ class Cut(Step[CutConfig]):
         measures["missing"] = json.dumps(wanted)
         artifacts = [workspace.put(f"{item.id}.{name}", data) for name, data in sorted(payloads.items())]
         return [item.row(artifacts=tuple(artifacts), measures=measures)]
-
-    def _pictures(self, clip: Clip, path: str, series: Series, measures: dict[str, Any]) -> dict[str, bytes]:
-        """Video and coefficients of the clip's track."""
-        from extractors.coefficients import coefficients
-        from extractors.encode import npy_bytes
-
-        payloads: dict[str, bytes] = {}
-        times_s = np.array([float(time) for time in series.frame_pts])[series.seen]
-        grid_s = np.array([float(time) for time in clip.grid])
-        found = coefficients(times_s, series.blendshapes, series.poses, grid_s, max_gap_s=MAX_GAP_S)
-        measures["face61_valid_share"] = float(found.face61_valid.mean())
-        for name in ("arkit52", "face61"):
-            if name in self.config.members:
-                payloads[f"{name}.npy"] = npy_bytes(getattr(found, name))
-                payloads[f"{name}_valid.npy"] = npy_bytes(getattr(found, f"{name}_valid"))
-        if {"lips", "face"} & set(self.config.members):
-            payloads |= self._videos(clip, path, series)
-        return payloads
-
-    def _videos(self, clip: Clip, path: str, series: Series) -> dict[str, bytes]:
-        """Lip ROI and face crop, both from one decode of the span."""
-        from extractors import crops, encode, lips
-        from extractors.landmarks import IBUG68_FROM_MESH
-        from extractors.resampling import nearest_indices
-
-        chosen = nearest_indices(series.frame_pts, clip.grid)
-        landmarks = _on_frames(series.landmarks[:, IBUG68_FROM_MESH, :2], series, chosen)
-        lip_plan = lips.plan_lips(landmarks)
-        crop_plan = crops.plan_crops(_on_frames(series.boxes, series, chosen), scale=self.config.face_scale)
-        lip_video = encode.Mp4Writer(grey=True, options=encode.LIP_OPTIONS)
-        face_video = encode.Mp4Writer(grey=False, options=encode.FACE_OPTIONS)
-        for index, frame in enumerate(_frames_at([series.frame_pts[one] for one in chosen], clip, path)):
-            if "lips" in self.config.members:
-                lip_video.add(lips.lip_crop(frame.image, lip_plan, index))
-            if "face" in self.config.members:
-                crop = crops.face_crop(frame.image, crop_plan, index, size_px=self.config.face_px)
-                face_video.add(crop)
-        payloads: dict[str, bytes] = {}
-        if "lips" in self.config.members:
-            payloads["lips.mp4"] = lip_video.finish()
-            payloads["lips_interpolated.npy"] = encode.npy_bytes(lip_plan.interpolated)
-        if "face" in self.config.members:
-            payloads["face.mp4"] = face_video.finish()
-        return payloads
 
     def _sound(self, clip: Clip, path: str, measures: dict[str, Any]) -> dict[str, bytes]:
         """Audio at its native rate and channels, and 16 kHz mono made of it."""
@@ -185,29 +159,3 @@ class Cut(Step[CutConfig]):
         if self._audio is not None:
             self._audio[1].__exit__(None, None, None)
         self._audio = None
-
-
-def _on_frames(values: np.ndarray[Any, Any], series: Series, chosen: list[int]) -> np.ndarray[Any, Any]:
-    """Values (N, …) of the frames with the face, on the chosen frames (T, …); NaN where it was not seen."""
-    every = np.full((len(series.frame_pts), *values.shape[1:]), np.nan)
-    every[series.seen] = values
-    return every[chosen]
-
-
-def _frames_at(times: list[Fraction], clip: Clip, path: str) -> Iterator[Frame]:
-    """The source frames with these PTS (ascending, may repeat), decoded again.
-
-    Raises ItemError when the second decode does not give the frames of the first.
-    """
-    from extractors.media import VideoReader
-
-    video, rotation = clip.source["video_stream"], clip.source["rotation_deg"]
-    with VideoReader(path, stream_index=video, rotation_deg=rotation) as reader:
-        frames = reader.frames(times[0], times[-1] + Fraction(1, 10**6))
-        frame = next(frames, None)
-        for time in times:
-            while frame is not None and frame.pts < time:
-                frame = next(frames, None)
-            if frame is None or frame.pts != time:
-                raise ItemError(Reason.DECODE_FAILED, f"no frame at {float(time):.3f} s in the second decode")
-            yield frame

@@ -15,7 +15,7 @@ from manifests.reasons import ItemError, Reason
 from manifests.receipts import Row
 from manifests.sidecar import LABEL_SCHEMA
 from manifests.sources.folder import fingerprint
-from pipelines.config import IngestConfig
+from pipelines.sections import IngestConfig
 from pipelines.step import Item, Resources, SourceChangedError, Step, Workspace
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from manifests.reasons import Reason
 from manifests.store import Store
-from pipelines.config import SelectConfig
+from pipelines.sections import SelectConfig
 from pipelines.steps.chunks import Span
 
 END_OF_CUT_FILE_S = 0.5

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from manifests.reasons import Status
 from manifests.receipts import Row
-from pipelines.config import ListenConfig
+from pipelines.sections import ListenConfig
 from pipelines.step import Item, Resources, Step, Workspace
 from pipelines.steps.ingest import content_item, guard_unchanged, rational, recording
 

@@ -13,7 +13,7 @@ import pyarrow as pa
 from manifests.receipts import Row
 from manifests.shards import Member, PlannedSample, PlannedShard, plan_shards, write_tar
 from manifests.store import Store
-from pipelines.config import PackConfig
+from pipelines.sections import PackConfig
 from pipelines.step import Item, Resources, Step, Workspace
 from pipelines.steps.samples import planned_samples
 

@@ -9,31 +9,17 @@ from collections.abc import Iterator
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from extractors.coefficients import ARKIT52_NAMES, FACE61_NAMES
 from extractors.weights import weights_sha256
 from manifests.reasons import Reason, Status
 from manifests.schemas import FORMAT_VERSION
 from manifests.shards import Member, PlannedSample
 from manifests.sidecar import LABELS
 from manifests.splits import split_of
-from pipelines.config import PackConfig
+from pipelines.sections import PackConfig
+from pipelines.steps.members import channels, rates_hz
 
 if TYPE_CHECKING:
     from pipelines.corpus import Corpus
-
-RATES_HZ: dict[str, float] = {
-    "lips.mp4": 25.0,
-    "face.mp4": 25.0,
-    "lips_interpolated.npy": 25.0,
-    "arkit52.npy": 25.0,
-    "arkit52_valid.npy": 25.0,
-    "face61.npy": 12.5,
-    "face61_valid.npy": 12.5,
-    "flac": 16_000.0,
-}
-"""Frames or samples a second of each member; `native.flac` has the source's own rate."""
-
-CHANNELS = {"arkit52.npy": list(ARKIT52_NAMES), "face61.npy": list(FACE61_NAMES)}
 
 
 def planned_samples(corpus: Corpus, config: PackConfig) -> Iterator[PlannedSample]:
@@ -41,6 +27,7 @@ def planned_samples(corpus: Corpus, config: PackConfig) -> Iterator[PlannedSampl
     sources = {row["source_id"]: row for row in corpus.rows("ingest")}
     items = corpus.items("cut")
     provenance = _provenance(corpus)
+    wanted = corpus.steps["cut"].config.members
     selected = {row["key"]: row for row in corpus.rows("select")}
     clips_of = Counter(row["source_id"] for row in selected.values())
     fixed = {row["speaker"]: row["split"] for row in sources.values() if row["speaker"] and row["split"]}
@@ -61,6 +48,7 @@ def planned_samples(corpus: Corpus, config: PackConfig) -> Iterator[PlannedSampl
         extensions = [member.extension for member in members]
         text = json.dumps(
             _header(clip, row, source, split, extensions)
+            | _columns(clip, extensions, wanted)
             | _labels(clip, source, whole=clips_of[row["source_id"]] == 1)
             | {"missing": _missing(row, selected[clip["key"]]), "provenance": provenance},
             ensure_ascii=False,
@@ -86,9 +74,6 @@ def _header(
     extensions: list[str],
 ) -> dict[str, Any]:
     start, stop = Fraction(clip["start"]), Fraction(clip["stop"])
-    rates = {name: rate for name, rate in RATES_HZ.items() if name in extensions}
-    if "native.flac" in extensions:
-        rates["native.flac"] = float(clip["recording"]["audio_rate_hz"])
     return {
         "format": FORMAT_VERSION,
         "key": clip["key"],
@@ -104,12 +89,19 @@ def _header(
         },
         "track": clip["track"],
         "duration_s": float(stop - start),
-        "rates_hz": rates,
-        "channels": {name: CHANNELS[name] for name in CHANNELS if name in extensions},
         "members": sorted(extensions),
         "measures": {name: clip["measures"][name] for name in sorted(clip["measures"])}
         | {name: cut[name] for name in ("clipped_samples", "audio_padded_s", "face61_valid_share")},
     }
+
+
+def _columns(clip: dict[str, Any], extensions: list[str], wanted: tuple[str, ...]) -> dict[str, Any]:
+    """Rates and channel names of the members that are there."""
+    rates = {name: rate for name, rate in rates_hz(wanted).items() if name in extensions}
+    if "native.flac" in extensions:
+        rates["native.flac"] = float(clip["recording"]["audio_rate_hz"])
+    named = {name: names for name, names in channels(wanted).items() if name in extensions}
+    return {"rates_hz": rates, "channels": named}
 
 
 def _labels(clip: dict[str, Any], source: dict[str, Any], *, whole: bool) -> dict[str, Any]:

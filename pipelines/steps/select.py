@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from manifests.ids import TICK_HZ, digest, sample_key
 from manifests.reasons import Reason, Status
 from manifests.receipts import Row
-from pipelines.config import SelectConfig
+from pipelines.sections import SelectConfig
 from pipelines.step import Item, Resources, Step, Workspace
 from pipelines.steps.chunks import Span, face_runs, join_speech, snap, split_long
 from pipelines.steps.ingest import media_s, rational, recording

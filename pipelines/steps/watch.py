@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from manifests.reasons import Status
 from manifests.receipts import Row
-from pipelines.config import WatchConfig
+from pipelines.sections import WatchConfig
 from pipelines.step import Item, Resources, Step, Workspace
 from pipelines.steps.ingest import content_item, guard_unchanged, rational, recording
 

@@ -13,13 +13,13 @@ import toy_steps
 
 from manifests.sources import Listing
 from manifests.store import Store
-from pipelines.config import EngineConfig, StepResources
 from pipelines.corpus import Corpus
 from pipelines.driver import Driver, FatalError
 from pipelines.engine import Engine, EngineError, LocalEngine
 from pipelines.engine_ray import RayEngine
 from pipelines.journal import Journal
 from pipelines.reporter import QuietReporter
+from pipelines.sections import EngineConfig, StepResources
 from pipelines.step import Step
 
 

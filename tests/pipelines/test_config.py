@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.config import BuildConfig, ConfigError, dump_config, load_config, preset_names
+from pipelines.config import ConfigError, dump_config, load_config, preset_names
+from pipelines.sections import BuildConfig
 
 
 @pytest.mark.parametrize("name", preset_names())

@@ -144,7 +144,8 @@ def test_documentation_lists_every_file_with_its_digest() -> None:
     text = (Path(__file__).parents[2] / "docs" / "models.md").read_text(encoding="utf-8")
     for entry in REGISTRY.values():
         assert all(
-            fact in text for fact in (f"`{entry.name}`", entry.file_name, entry.sha256 or entry.get_it, entry.url or "")
+            fact in text
+            for fact in (f"`{entry.name}`", entry.file_name, entry.sha256 or entry.get_it, entry.url or "")
         )
 
 

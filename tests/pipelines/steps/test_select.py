@@ -13,7 +13,7 @@ from scipy.spatial.transform import Rotation
 
 from manifests.receipts import Row
 from manifests.store import Artifact, Store
-from pipelines.config import SelectConfig
+from pipelines.sections import SelectConfig
 from pipelines.step import Item, Workspace
 from pipelines.steps.listen import HOP_S, SPEECH
 from pipelines.steps.select import Select

@@ -1,0 +1,154 @@
+"""The sections of a config: what can be set, its range, its default and what it means."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+
+class Section(BaseModel):
+    """Base of all sections: unknown keys are errors, values do not change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class IngestConfig(Section):
+    """How sources are read. Nothing to choose yet."""
+
+
+class WatchConfig(Section):
+    """The one decode of the video: faces, landmarks, blendshapes, head pose, tracks."""
+
+    backend: Literal["direct", "mediapipe"] = Field(
+        "direct", description="direct: MediaPipe's networks run by OpenVINO; mediapipe: its Tasks API"
+    )
+    max_faces: int = Field(4, ge=1, le=16, description="faces followed at a time")
+    detect_every: int = Field(5, ge=1, le=100, description="frames between two looks for further faces")
+    track_iou: float = Field(0.5, gt=0, lt=1, description="overlap that joins a face to its track")
+    track_gap_frames: int = Field(10, ge=0, le=250, description="frames a track may be missing")
+
+
+class ListenConfig(Section):
+    """The one decode of the audio: speech probability and level every 32 ms."""
+
+
+class SelectConfig(Section):
+    """Every threshold. Applied to stored measurements, so changing one costs seconds, not hours."""
+
+    need_video: bool = Field(True, description="reject clips without exactly one face to follow")
+    need_audio: bool = Field(True, description="reject clips without speech")
+    speech_threshold: float = Field(0.5, gt=0, lt=1, description="speech probability of Silero VAD")
+    min_speech_s: float = Field(0.25, ge=0, le=10, description="shorter speech is ignored, seconds")
+    min_silence_s: float = Field(0.4, gt=0, le=10, description="silence that ends a chunk, seconds")
+    max_audio_gap_share: float = Field(
+        0.01, ge=0, le=1, description="share of the audio that was missing or could not be decoded"
+    )
+    max_pause_s: float = Field(1.0, ge=0, le=60, description="longest pause inside a chunk, seconds")
+    pad_s: float = Field(0.2, ge=0, le=2, description="kept before and after speech, seconds")
+    max_chunk_s: float = Field(15.0, ge=1, le=600, description="longest clip, seconds")
+    min_chunk_s: float = Field(0.8, ge=0.08, le=600, description="shortest clip, seconds")
+    silence_dbfs: float = Field(-60.0, ge=-120, le=0, description="a track never louder is silent, dBFS")
+    max_mean_abs_yaw_deg: float = Field(30.0, gt=0, le=180, description="mean |head yaw|, degrees")
+    min_face_px: float = Field(60.0, ge=0, le=4096, description="median face height, pixels of the source")
+    min_face_coverage: float = Field(0.95, ge=0, le=1, description="share of frames with the face")
+    no_face_coverage: float = Field(
+        0.1, ge=0, le=1, description="with the face in less of its frames, a clip counts as faceless"
+    )
+    max_face_gap_s: float = Field(0.4, ge=0, le=60, description="longest stretch without the face, seconds")
+    max_other_face_coverage: float = Field(
+        0.2, ge=0, le=1, description="share of frames in which a second face may be seen"
+    )
+    min_sharpness: float = Field(0.0, ge=0, description="median variance of the Laplacian of the face")
+
+
+class CutConfig(Section):
+    """What is written of a kept clip."""
+
+    lip_preset: Literal["avhubert"] = "avhubert"
+    face_px: int = Field(224, ge=32, le=1024, multiple_of=2, description="side of the face crop, pixels")
+    face_scale: float = Field(1.6, ge=1, le=4, description="crop side over the larger face side")
+    members: tuple[str, ...] = Field(
+        ("lips", "face", "flac", "native", "arkit52", "face61"),
+        min_length=1,
+        description="what to write; further ones are the extractors of `extractors/extractor.py`",
+    )
+    options: dict[str, dict[str, Any]] = Field(
+        default_factory=dict, description="by extractor: its own options, such as `smirk: {scale: 1.6}`"
+    )
+
+    @field_validator("members")
+    @classmethod
+    def _known(cls, members: tuple[str, ...]) -> tuple[str, ...]:
+        from pipelines.steps.members import member_names
+
+        unknown = [name for name in members if name not in member_names()]
+        if unknown:
+            raise ValueError(f"no member {', '.join(unknown)}; there are {', '.join(member_names())}")
+        return members
+
+    @field_validator("options")
+    @classmethod
+    def _taken(cls, options: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+        from extractors.extractor import EXTRACTORS, extractor_class
+
+        for name, chosen in options.items():
+            if name not in EXTRACTORS:
+                raise ValueError(f"no extractor {name!r}; there are {', '.join(EXTRACTORS)}")
+            known = inspect.signature(extractor_class(name)).parameters
+            unknown = sorted(set(chosen) - set(known))
+            if unknown:
+                raise ValueError(f"{name} has no option {', '.join(unknown)}; it has {', '.join(known)}")
+        return options
+
+
+class PackConfig(Section):
+    """How samples are put into shards."""
+
+    max_shard_mb: float = Field(512.0, gt=0, le=65536, description="size at which a new shard begins, MB")
+    max_shard_samples: int = Field(1_000, ge=1, description="samples at which a new shard begins")
+    shuffle: bool = Field(True, description="seeded shuffle of the samples over the shards")
+    shuffle_seed: int = Field(0, ge=0, description="seed of the shuffle")
+    split_seed: int = Field(0, ge=0, description="seed of the split")
+    split_shares: dict[Annotated[str, Field(pattern=r"^[a-z0-9_]+$")], Annotated[float, Field(gt=0)]] = Field(
+        {"train": 0.8, "valid": 0.1, "test": 0.1},
+        min_length=1,
+        description="shares of people (or sources, where no speaker is known) in each split",
+    )
+
+
+class StepResources(Section):
+    """What one worker of a step may take; what is left out keeps the step's own figure."""
+
+    cpus: float | None = Field(None, gt=0)
+    gpus: float | None = Field(None, ge=0)
+    memory_gb: float | None = Field(None, gt=0)
+
+
+class EngineConfig(Section):
+    """How the work is run. Enters no key: it cannot change a byte of the result."""
+
+    deadline_floor_s: float = Field(120.0, gt=0, description="least time a unit has, seconds")
+    deadline_factor: float = Field(20.0, gt=0, description="seconds a unit has for each second of media")
+    unit_s: float = Field(
+        5.0, ge=0, description="work bundled into a unit, seconds; 0: each item is a unit of its own"
+    )
+    pool_start_s: float = Field(
+        3.0, ge=0, description="a step expected to take less is done without starting a pool; 0: never"
+    )
+    resources: dict[str, StepResources] = Field(default_factory=dict, description="by step name")
+
+
+class BuildConfig(Section):
+    """A whole `duologue build`."""
+
+    name: str = Field("custom", pattern=r"^[a-z0-9][a-z0-9-]*$", description="name of the preset")
+    description: str = ""
+    ingest: IngestConfig = IngestConfig()
+    watch: WatchConfig = WatchConfig()
+    listen: ListenConfig = ListenConfig()
+    select: SelectConfig = SelectConfig()
+    cut: CutConfig = CutConfig()
+    pack: PackConfig = PackConfig()
+    engine: EngineConfig = EngineConfig()
