@@ -1,4 +1,4 @@
-"""MediaPipe's short-range face detector (BlazeFace): a frame in, regions for the face mesh out.
+"""MediaPipe's short-range face detector (BlazeFace).
 
 Steps and constants are those of google-ai-edge/mediapipe `face_detector_graph.cc`,
 `tensors_to_detections_calculator.cc` and `non_max_suppression_calculator.cc`; the network is described
@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from extractors.detectors import Detection
 from extractors.face_crop import Cropper
 from extractors.face_roi import Roi, around_eyes
 from extractors.tflite import Network
@@ -32,37 +33,41 @@ def anchors() -> NDArray[np.float32]:
 
 
 class BlazeFace:
-    """Detector of faces larger than about an eighth of the frame's longer side."""
+    """`FaceDetector` of faces larger than about an eighth of the frame's longer side.
+
+    It knows the middle of the mouth but not its corners: those two points are NaN.
+    """
 
     def __init__(self, task_path: str, *, min_score: float = 0.5) -> None:
         self._network = Network(
             task_path,
             "face_detector.tflite",
             input_shape=(1, _SIDE, _SIDE, 3),
-            pixel_mean=127.5,
-            pixel_scale=127.5,
+            pixel_scale=1 / 127.5,
+            pixel_offset=-1.0,
         )
         self._crop = Cropper(self._network.input[0], border=cv2.BORDER_CONSTANT)
         self._anchors = np.tile(anchors(), 8)  # the 16 numbers of a box are 8 (x, y) pairs
         self._anchors[:, 2:4] = 0.0  # of which the second is a size
         self._min_score = min_score
 
-    def __call__(self, image: NDArray[np.uint8], *, max_faces: int) -> list[Roi]:
-        """Regions of at most `max_faces` faces of `image` (H, W, 3) RGB, best score first."""
+    def __call__(self, image: NDArray[np.uint8], *, max_faces: int) -> list[Detection]:
+        """At most `max_faces` faces of `image` (H, W, 3) RGB, best score first."""
         height, width = image.shape[:2]
         side = max(width, height)
         frame = Roi(width / 2, height / 2, side, side, 0.0)
         self._crop(image, frame)
         self._network.infer()
         values, scores = self._candidates()
-        merged = weighted_nms(values, scores)[:max_faces]
         offset = np.array([(width - side) / 2, (height - side) / 2], dtype=np.float32)
-        rois = []
-        for value in merged:
-            points = value.reshape(8, 2) * side + offset
-            (x0, y0), (x1, y1) = points[:2].tolist()
-            rois.append(around_eyes((x0, y0, x1, y1), points[2], points[3]))
-        return rois
+        found = []
+        for value, score in weighted_nms(values, scores)[:max_faces]:
+            pairs = value.reshape(8, 2) * side + offset
+            points = np.full((5, 2), np.nan, dtype=np.float32)
+            points[:3] = pairs[2:5]
+            box = pairs[:2].reshape(4)
+            found.append(Detection(box, score, points, around_eyes(box, points[0], points[1])))
+        return found
 
     def _candidates(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """(n, 16) boxes as x0, y0, x1, y1 and six key points in [0, 1] of the letterbox, and (n,) scores."""
@@ -76,10 +81,12 @@ class BlazeFace:
         return values[real], scores[chosen][real]
 
 
-def weighted_nms(values: NDArray[np.float32], scores: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+def weighted_nms(
+    values: NDArray[np.float32], scores: NDArray[np.float32]
+) -> list[tuple[NDArray[np.float32], float]]:
     """Boxes that overlap the best remaining one become their mean, weighted by score; best first.
 
-    `values` is (n, 16) with x0, y0, x1, y1 first, `scores` (n,).
+    `values` is (n, 16) with x0, y0, x1, y1 first, `scores` (n,). With each mean comes its best score.
     """
     order = np.argsort(-scores, kind="stable")
     merged = []
@@ -89,7 +96,8 @@ def weighted_nms(values: NDArray[np.float32], scores: NDArray[np.float32]) -> li
         near[0] = True  # a box without area overlaps nothing, not even itself
         group = order[near]
         weights = scores[group]
-        merged.append((values[group] * weights[:, None]).sum(axis=0) / weights.sum())
+        mean = (values[group] * weights[:, None]).sum(axis=0) / weights.sum()
+        merged.append((mean, float(scores[order[0]])))
         order = order[~near]
     return merged
 

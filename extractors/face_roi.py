@@ -56,21 +56,29 @@ def project(
 
 
 def around_eyes(
-    box: tuple[float, float, float, float], eye_right: NDArray[np.floating], eye_left: NDArray[np.floating]
+    box: NDArray[np.floating], eye_right: NDArray[np.floating], eye_left: NDArray[np.floating]
 ) -> Roi:
     """Region of a detected box (x0, y0, x1, y1), 1.5 times its size, turned so that the eyes are level."""
-    x0, y0, x1, y1 = box
+    x0, y0, x1, y1 = map(float, box)
     rotation = math.atan2(float(eye_left[1] - eye_right[1]), float(eye_left[0] - eye_right[0]))
     return Roi((x0 + x1) / 2, (y0 + y1) / 2, (x1 - x0) * _MARGIN, (y1 - y0) * _MARGIN, rotation)
 
 
-def around_landmarks(landmarks: NDArray[np.float32]) -> Roi:
-    """Square region for the next frame: 1.5 times the longer side of the landmarks' bounding box."""
-    x0, y0 = landmarks[:, :2].min(axis=0).tolist()
-    x1, y1 = landmarks[:, :2].max(axis=0).tolist()
-    roi = around_eyes((x0, y0, x1, y1), landmarks[_EYE_RIGHT], landmarks[_EYE_LEFT])
+def squared(roi: Roi) -> Roi:
+    """The same region as wide and as high as its longer side."""
     side = max(roi.width, roi.height)
     return roi._replace(width=side, height=side)
+
+
+def scaled_by(roi: Roi, factor: float) -> Roi:
+    """The region made `factor` times as wide and high about its centre."""
+    return roi._replace(width=roi.width * factor, height=roi.height * factor)
+
+
+def around_landmarks(landmarks: NDArray[np.float32]) -> Roi:
+    """Square region for the next frame: 1.5 times the longer side of the landmarks' bounding box."""
+    box = np.concatenate([landmarks[:, :2].min(axis=0), landmarks[:, :2].max(axis=0)])
+    return squared(around_eyes(box, landmarks[_EYE_RIGHT], landmarks[_EYE_LEFT]))
 
 
 def overlap(one: Roi, other: Roi) -> float:

@@ -12,6 +12,8 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from extractors.detectors import FaceDetector
+
 N_LANDMARKS = 478
 
 # The order of google-ai-edge/mediapipe `face_blendshapes_graph.cc`: `_neutral`, then 51 of ARKit's 52
@@ -129,27 +131,36 @@ def make_landmarker(
     backend: Literal["direct", "mediapipe"],
     *,
     task_path: str,
+    detector: FaceDetector | None = None,
     max_faces: int = 4,
     detect_every: int = 5,
     keep_tracked: bool = True,
 ) -> FaceLandmarker:
     """Load a landmarker. `task_path` names `face_landmarker.task`.
 
+    `detector` finds the faces (see `extractors.detectors.make_detector`); None is MediaPipe's own.
     `max_faces` bounds the faces of a frame. `detect_every` and `keep_tracked` steer the `direct` backend
-    (see `extractors.landmarks_direct.DirectLandmarker`); with 1 and False, and `max_faces` of 2 or more, it
-    returns what `mediapipe` returns. `mediapipe` ignores both, and smooths over time when `max_faces` is 1,
-    which `direct` never does. Raises `ValueError` for numbers below 1.
+    (see `extractors.landmarks_direct.DirectLandmarker`); with 1 and False, no `detector`, and `max_faces`
+    of 2 or more, it returns what `mediapipe` returns. `mediapipe` ignores both, and smooths over time when
+    `max_faces` is 1, which `direct` never does. Raises `ValueError` for numbers below 1 and for a detector
+    with `mediapipe`, whose graph has its own.
     """
     if max_faces < 1 or detect_every < 1:
         raise ValueError(f"max_faces={max_faces} and detect_every={detect_every} must be at least 1")
     if backend == "mediapipe":
+        if detector is not None:
+            raise ValueError("the mediapipe backend has a detector of its own: give none")
         from extractors.landmarks_mediapipe import MediapipeLandmarker
 
         return MediapipeLandmarker(task_path, max_faces=max_faces)
     from extractors.landmarks_direct import DirectLandmarker
 
     return DirectLandmarker(
-        task_path, max_faces=max_faces, detect_every=detect_every, keep_tracked=keep_tracked
+        task_path,
+        detector=detector,
+        max_faces=max_faces,
+        detect_every=detect_every,
+        keep_tracked=keep_tracked,
     )
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 # One thread and one stream: the order of every float addition is then fixed, and N workers use N cores.
 # Without pinning off, the single threads of several workers may be pinned to the same core.
-_ONE_THREAD: dict[str, Any] = {
+ONE_THREAD: dict[str, Any] = {
     "PERFORMANCE_HINT": "LATENCY",
     "NUM_STREAMS": 1,
     "INFERENCE_NUM_THREADS": 1,
@@ -26,9 +26,9 @@ _ONE_THREAD: dict[str, Any] = {
 class Network:
     """A `.tflite` network inside a MediaPipe `.task` bundle (a zip).
 
-    `input_shape` makes the shape static. With `pixel_scale` the input is uint8 and the network sees
-    `(value - pixel_mean) / pixel_scale`; without, the input is float32. Call `infer()` after filling
-    `input`; `output(index)` is then a view that the next call overwrites.
+    `input_shape` makes the shape static. With `pixel_scale` the `input` is uint8 and the network sees
+    `value * pixel_scale + pixel_offset`; without, it is float32. Call `infer()` after filling `input`;
+    `output(index)` is then a view that the next call overwrites.
     """
 
     def __init__(
@@ -37,30 +37,31 @@ class Network:
         member: str,
         *,
         input_shape: Sequence[int],
-        pixel_mean: float = 0.0,
         pixel_scale: float | None = None,
+        pixel_offset: float = 0.0,
     ) -> None:
         import openvino
-        from openvino.preprocess import PrePostProcessor
 
         core = openvino.Core()
         with zipfile.ZipFile(task_path) as bundle, tempfile.TemporaryDirectory() as folder:
             # OpenVINO reads TFLite from a path only, not from bytes.
             model = core.read_model(Path(bundle.extract(member, folder)))
             model.reshape(list(input_shape))
-            if pixel_scale is not None:
-                build = PrePostProcessor(model)
-                build.input().tensor().set_element_type(openvino.Type.u8)
-                steps = build.input().preprocess().convert_element_type(openvino.Type.f32)
-                steps.mean(pixel_mean).scale(pixel_scale)
-                model = build.build()
-            compiled = core.compile_model(model, "CPU", _ONE_THREAD)
+            compiled = core.compile_model(model, "CPU", ONE_THREAD)
         self._request = compiled.create_infer_request()
         self._outputs = [self._request.get_output_tensor(i).data for i in range(len(model.outputs))]
-        self.input: NDArray[Any] = self._request.get_input_tensor().data
+        self._floats: NDArray[np.float32] = self._request.get_input_tensor().data
+        self._pixels = None if pixel_scale is None else np.zeros(input_shape, dtype=np.uint8)
+        self._scale, self._offset = np.float32(pixel_scale or 1.0), np.float32(pixel_offset)
+        self.input: NDArray[Any] = self._floats if self._pixels is None else self._pixels
 
     def infer(self) -> None:
         """Run the network on what `input` holds now."""
+        if self._pixels is not None:
+            # numpy does this faster than the same step inside OpenVINO
+            np.multiply(self._pixels, self._scale, out=self._floats)
+            if self._offset:
+                self._floats += self._offset
         self._request.infer()
 
     def output(self, index: int) -> NDArray[np.float32]:

@@ -27,10 +27,11 @@ def test_overlapping_boxes_become_their_weighted_mean() -> None:
     scores = np.array([0.6, 0.9, 0.3, 0.7], dtype=np.float32)
     merged = weighted_nms(values, scores)
     assert len(merged) == 3
-    np.testing.assert_allclose(merged[0][:5], [4, 4, 5, 5, 20])
-    np.testing.assert_allclose(merged[1][:4], [2, 2, 2, 2])  # a box without area stays alone
+    np.testing.assert_allclose(merged[0][0][:5], [4, 4, 5, 5, 20])
+    np.testing.assert_allclose(merged[1][0][:4], [2, 2, 2, 2])  # a box without area stays alone
     y1, point = (1 * 0.6 + 0.9 * 0.3) / 0.9, (10 * 0.6 + 40 * 0.3) / 0.9
-    np.testing.assert_allclose(merged[2][:5], [0, 0, 1, y1, point], rtol=1e-6)
+    np.testing.assert_allclose(merged[2][0][:5], [0, 0, 1, y1, point], rtol=1e-6)
+    assert [score for _, score in merged] == pytest.approx([0.9, 0.7, 0.6])
     assert weighted_nms(values[:0], scores[:0]) == []
 
 
@@ -39,9 +40,17 @@ def test_finds_both_faces_of_a_real_frame_and_none_in_noise(media: Path, models:
     with av.open(str(media / "video" / "dialogue_grid_2spk.mp4")) as container:
         frame = next(container.decode(video=0)).to_ndarray(format="rgb24")
     image = np.ascontiguousarray(frame)
-    rois = detector(image, max_faces=4)
+    found = detector(image, max_faces=4)
+    rois = [one.region for one in found]
     assert sorted(int(roi.x // 360) for roi in rois) == [0, 1]  # one speaker in each half of the frame
     assert all(roi.height == pytest.approx(roi.width, rel=0.2) and 100 < roi.width < 320 for roi in rois)
+    for one in found:
+        x0, y0, x1, y1 = one.box
+        (right, left, nose), corners = one.points[:3], one.points[3:]
+        assert x0 < right[0] < nose[0] < left[0] < x1  # the subject's right is on the left
+        assert y0 < right[1] < nose[1] < y1
+        assert np.isnan(corners).all()
+        assert 0.5 <= one.score <= 1
     assert len(detector(image, max_faces=1)) == 1
     noise = np.random.default_rng(0).integers(0, 256, image.shape, dtype=np.uint8)
     assert detector(noise, max_faces=4) == []

@@ -9,7 +9,16 @@ import numpy as np
 import pytest
 
 from extractors.face_crop import Cropper
-from extractors.face_roi import Roi, around_eyes, around_landmarks, overlap, project, without_duplicates
+from extractors.face_roi import (
+    Roi,
+    around_eyes,
+    around_landmarks,
+    overlap,
+    project,
+    scaled_by,
+    squared,
+    without_duplicates,
+)
 
 TURNED = Roi(x=100.0, y=80.0, width=60.0, height=40.0, rotation=0.4)
 
@@ -56,11 +65,16 @@ def test_cropper_interpolates_at_coordinates_rounded_to_a_32nd(roi: Roi) -> None
 
 
 def test_around_eyes_levels_them_and_adds_the_margin() -> None:
-    roi = around_eyes((10, 20, 50, 80), np.array([20.0, 30.0]), np.array([40.0, 50.0]))
+    roi = around_eyes(np.array([10, 20, 50, 80.0]), np.array([20.0, 30.0]), np.array([40.0, 50.0]))
     assert roi == pytest.approx((30, 50, 60, 90, math.pi / 4))
     landmarks = np.zeros((478, 3), dtype=np.float32)
     landmarks[33], landmarks[263], landmarks[0] = (10, 10, 0), (50, 10, 0), (30, 90, 5)
     assert around_landmarks(landmarks) == pytest.approx((25, 45, 135, 135, 0))
+
+
+def test_a_region_is_squared_and_scaled_about_its_centre() -> None:
+    assert squared(TURNED) == (100, 80, 60, 60, 0.4)
+    assert scaled_by(TURNED, 0.5) == (100, 80, 30, 20, 0.4)
 
 
 def test_overlap_and_duplicates() -> None:
