@@ -1,9 +1,9 @@
-"""Tracks: which face of this frame is which face of the last. Greedy overlap, gaps bridged."""
+"""Tracks: which face of this frame is which face of the last."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,15 +11,56 @@ from numpy.typing import NDArray
 Box = NDArray[np.float32]
 
 
+@dataclass(eq=False)
+class Track:
+    """One face in one shot, gaps included. Grows while the video is followed."""
+
+    shot: int
+    number: int = -1
+    """From 0 in order of appearance; -1 until its first row is given out."""
+    first_frame: int = -1
+    last_frame: int = -1
+    n_frames: int = 0
+    """Frames in which it was seen."""
+    embedded_frames: list[int] = field(default_factory=list)
+    embeddings: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 0), np.float32))
+    """(K, D) of `embedded_frames`; (0, 0) when the face was never fit to be recognised."""
+    reference_frame: int | None = None
+    """Where the face shows best; None when it never looks at the camera with open eyes."""
+    reference_quality: float = 0.0
+    """See `extractors.portraits`."""
+
+    def add(self, frame: int, quality: float) -> None:
+        """The face is seen in a further frame."""
+        self.first_frame = frame if not self.n_frames else self.first_frame
+        self.last_frame = frame
+        self.n_frames += 1
+        if quality > self.reference_quality:
+            self.reference_frame, self.reference_quality = frame, quality
+
+    def embed(self, frame: int, embedding: NDArray[np.float32], *, keep: int) -> None:
+        """Remember an embedding (D,). Of more than `keep`, every second is forgotten."""
+        known = self.embeddings.reshape(-1, len(embedding))
+        self.embeddings = np.concatenate([known, embedding[None]])
+        self.embedded_frames = [*self.embedded_frames, frame]
+        if len(self.embeddings) > keep:
+            self.embeddings, self.embedded_frames = self.embeddings[::2], self.embedded_frames[::2]
+
+
+def overlaps(some: Sequence[Box], others: Sequence[Box]) -> NDArray[np.float64]:
+    """(N, M) intersection over union of boxes `(x0, y0, x1, y1)`; 0 for boxes without area."""
+    one = np.array(some, np.float64).reshape(-1, 1, 4)
+    other = np.array(others, np.float64).reshape(1, -1, 4)
+    sides = np.minimum(one[..., 2:], other[..., 2:]) - np.maximum(one[..., :2], other[..., :2])
+    shared = np.prod(np.maximum(sides, 0), axis=-1)
+    areas = [np.prod(np.maximum(box[..., 2:] - box[..., :2], 0), axis=-1) for box in (one, other)]
+    union = areas[0] + areas[1] - shared
+    return np.asarray(np.divide(shared, union, out=np.zeros_like(shared), where=shared > 0), np.float64)
+
+
 def iou(one: Box, other: Box) -> float:
     """Intersection over union of two boxes `(x0, y0, x1, y1)`; 0 for boxes without area."""
-    width = min(one[2], other[2]) - max(one[0], other[0])
-    height = min(one[3], other[3]) - max(one[1], other[1])
-    if width <= 0 or height <= 0:
-        return 0.0
-    shared = float(width) * float(height)
-    areas = [float(box[2] - box[0]) * float(box[3] - box[1]) for box in (one, other)]
-    return shared / (sum(areas) - shared)
+    return float(overlaps([one], [other])[0, 0])
 
 
 @dataclass
@@ -30,7 +71,7 @@ class _Track:
 
 
 class Tracker:
-    """Joins boxes to tracks frame by frame.
+    """Joins boxes to tracks frame by frame, by boxes alone (`extractors.following` also looks at the face).
 
     A box joins the track it overlaps most, if by at least `iou`; each track takes one box; a track not
     seen for more than `gap_frames` frames ends. Defaults as SyncNet and TalkNet track (IoU 0.5,
