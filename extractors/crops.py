@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from extractors.lips import fill_gaps
+from extractors.lips import known_at, last_known
 from manifests.reasons import ItemError, Reason
 
 WARP_UP_TO = 1.5
@@ -17,44 +17,64 @@ WARP_UP_TO = 1.5
 
 @dataclass(frozen=True)
 class CropPlan:
-    """Squares of T frames: `centres` (T, 2) and `sides` (T,), px of the source image."""
+    """Squares of T frames: `centres` (T, 2) and `sides` (T,), px of the source image.
+
+    NaN where no face was seen yet and the bound forbids to look for one: that crop is black.
+    """
 
     centres: NDArray[np.float64]
     sides: NDArray[np.float64]
 
 
-def plan_crops(boxes: NDArray[np.float64], *, scale: float = 1.6, window_frames: int = 25) -> CropPlan:
+def plan_crops(
+    boxes: NDArray[np.float64],
+    *,
+    scale: float = 1.6,
+    window_frames: int = 25,
+    lookahead_frames: int | None = None,
+) -> CropPlan:
     """Squares from face boxes (T, 4) `x0 y0 x1 y1` px; missing frames are NaN and interpolated.
 
     The side is `scale` times the box's larger side (1.6 as SMIRK's configuration crops). Centre and side
-    are smoothed by a centred mean over `window_frames`, shortened evenly at both ends.
+    are smoothed by a centred mean over `window_frames`, shortened evenly at both ends. With
+    `lookahead_frames`, frame t is placed as if the clip ended that many frames after it: the window shrinks
+    to as many frames on either side, and a gap that ends later holds its last box.
     Raises ItemError(NO_FACE) when every frame is missing.
     """
     missing = np.asarray(np.isnan(boxes).any(axis=1))
     if missing.all():
         raise ItemError(Reason.NO_FACE, "no frame of the clip has a face to crop")
-    filled = fill_gaps(boxes, missing)
-    size = filled[:, 2:] - filled[:, :2]
-    squares = np.column_stack([(filled[:, :2] + filled[:, 2:]) / 2, scale * size.max(axis=1)])
-    smooth = centred_mean(squares, window_frames // 2)
+    size = boxes[:, 2:] - boxes[:, :2]
+    squares = np.column_stack([(boxes[:, :2] + boxes[:, 2:]) / 2, scale * size.max(axis=1)])
+    smooth = centred_mean(squares, missing, window_frames // 2, last_known(len(boxes), lookahead_frames))
     return CropPlan(smooth[:, :2], smooth[:, 2])
 
 
-def centred_mean(values: NDArray[np.float64], reach: int) -> NDArray[np.float64]:
-    """Mean of each row of (T, D) and up to `reach` rows on either side, equally many on both."""
-    sums = np.concatenate([np.zeros((1, values.shape[1])), np.cumsum(values, axis=0)])
-    rows = np.arange(len(values))
-    each = np.minimum(reach, np.minimum(rows, len(values) - 1 - rows))
-    totals: NDArray[np.float64] = (sums[rows + each + 1] - sums[rows - each]) / (2 * each + 1)[:, None]
-    return totals
+def centred_mean(
+    values: NDArray[np.float64], missing: NDArray[np.bool_], reach: int, last: NDArray[np.intp]
+) -> NDArray[np.float64]:
+    """Mean of each row of (T, D) and up to `reach` rows on either side, equally many on both.
+
+    Row t is computed as if the rows ended with row `last[t]` (T,); `missing` rows are filled as far as that
+    allows, else NaN.
+    """
+    means = np.empty(values.shape)
+    for row in range(len(values)):
+        each = min(reach, row, int(last[row]) - row)
+        rows = np.arange(row - each, row + each + 1)
+        means[row] = known_at(values, missing, rows, last[row]).mean(axis=0)
+    return means
 
 
 def face_crop(image: NDArray[np.uint8], plan: CropPlan, frame: int, *, size_px: int) -> NDArray[np.uint8]:
     """(size_px, size_px, 3) RGB face of `image` (H, W, 3) RGB; the image's edge is repeated outside it.
 
+    Black where no face was seen yet.
     Up to 1.5 times the crop's size, faces are sampled at exact places, bilinearly: whole pixels of the source
     would show as jitter. Larger ones are shrunk by area from whole pixels.
     """
+    if np.isnan(plan.sides[frame]):
+        return np.zeros((size_px, size_px, 3), np.uint8)
     if plan.sides[frame] <= WARP_UP_TO * size_px:
         return _sampled(image, plan.centres[frame], float(plan.sides[frame]), size_px)
     side = round(float(plan.sides[frame]))

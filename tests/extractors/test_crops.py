@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from extractors.crops import CropPlan, centred_mean, face_crop, plan_crops
+from extractors.lips import last_known
 from manifests.reasons import ItemError
 
 
@@ -29,7 +30,8 @@ def test_jitter_is_smoothed() -> None:
 
 def test_centred_mean_against_the_definition() -> None:
     values = np.random.default_rng(0).normal(size=(20, 3))
-    for t, row in enumerate(centred_mean(values, 4)):
+    rows = centred_mean(values, np.zeros(20, bool), 4, last_known(20, None))
+    for t, row in enumerate(rows):
         reach = min(4, t, 19 - t)
         assert np.allclose(row, values[t - reach : t + reach + 1].mean(axis=0))
 
@@ -52,6 +54,22 @@ def test_a_crop_shows_what_is_in_the_square() -> None:
     image = np.random.default_rng(0).integers(0, 255, (200, 200, 3)).astype(np.uint8)
     plan = plan_crops(np.array([[50.0, 60, 114, 124]]), scale=1.0)
     assert (face_crop(image, plan, 0, size_px=64) == image[60:124, 50:114]).all()
+
+
+def test_a_bound_shrinks_the_window_and_blackens_what_precedes_the_first_face() -> None:
+    boxes = still(20)
+    boxes[10:] += 50
+    free, bounded = (
+        plan_crops(boxes, window_frames=11),
+        plan_crops(boxes, window_frames=11, lookahead_frames=2),
+    )
+    assert free.centres[5, 0] > 125 and bounded.centres[7, 0] == 125 < bounded.centres[8, 0]
+    assert bounded.centres[9, 0] == pytest.approx(125 + 50 * 2 / 5), "two of five frames have moved"
+    boxes[:6] = np.nan
+    plan = plan_crops(boxes, lookahead_frames=2)
+    assert list(np.flatnonzero(np.isnan(plan.sides))) == [0, 1, 2, 3]
+    image = np.full((200, 200, 3), 200, np.uint8)
+    assert not face_crop(image, plan, 3, size_px=32).any() and face_crop(image, plan, 4, size_px=32).all()
 
 
 def test_no_face_is_no_crop() -> None:

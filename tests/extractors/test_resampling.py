@@ -139,3 +139,16 @@ def test_a_gap_is_bridged_by_a_line_without_a_jump(rate_hz: int) -> None:
     inside = (grid_s > last + 1e-6) & (grid_s < first - 1e-6)
     result, _ = interpolate(times_s, np.where(times_s <= 1, 0.0, 1.0)[:, None], grid_s, max_gap_s=0.5)
     np.testing.assert_allclose(result[inside, 0], (grid_s[inside] - last) / (first - last), atol=1e-6)
+
+
+def test_a_bound_below_a_grid_step_takes_the_filter_away() -> None:
+    """Half a filter would lean to one side: the latest measurement stands instead."""
+    source = seconds([Fraction(n, 50) for n in range(60)])
+    values = np.random.default_rng(0).normal(size=(60, 2))
+    instants = seconds(grid(25))
+    held, valid = interpolate(source, values, instants, max_gap_s=0.1, lookahead_s=0.0)
+    np.testing.assert_array_equal(held, values[0:50:2])
+    free, _ = interpolate(source, values, instants, max_gap_s=0.1)
+    filtered, _ = interpolate(source, values, instants, max_gap_s=0.1, lookahead_s=0.04)
+    np.testing.assert_allclose(filtered, free, atol=1e-12)
+    assert valid.all() and np.abs(free - held).max() > 0.1
