@@ -20,8 +20,7 @@ class FaceFrame:
 
     `image` (H, W, 3) uint8 RGB, C-contiguous; `landmarks` (478, 3) float64 px (x right, y down, z away
     from the camera); `box` (4,) float64 px, x0 y0 x1 y1 of the landmarks; `blendshapes` (52,) and `pose`
-    (4, 4) as `extractors.landmarks.Face` has them. `seen` is False where the face was not found: the
-    numbers are then those of the neighbouring frames, interpolated.
+    (4, 4) as `extractors.landmarks.Face` has them.
     """
 
     image: NDArray[np.uint8]
@@ -29,12 +28,11 @@ class FaceFrame:
     box: NDArray[np.float64]
     blendshapes: NDArray[np.float64]
     pose: NDArray[np.float64]
-    seen: bool
 
 
 @dataclass(frozen=True)
 class Output:
-    """One array an extractor returns: `(T, …)` with a row for each of the clip's T frames of 1/25 s.
+    """One array an extractor returns: `(N, …)` with a row for each of the N frames it was shown.
 
     `channels` names the columns of a `(T, len(channels))` array. `per_clip` marks an array that has no
     row for each frame.
@@ -49,9 +47,10 @@ class FaceExtractor(Protocol):
     """Measures the followed face of one clip at a time.
 
     Constructed once a process (weights are loaded there), with the options of the config as keyword
-    arguments; then for each clip `begin`, `add` for each of its frames in order, `finish`. Nothing of a
-    clip may reach the next. A frame with `seen=False` must be answered like any other: interpolate, and
-    say so in a validity array. Raise `manifests.reasons.ItemError` for a clip that cannot be measured.
+    arguments; then for each clip `begin`, `add` for each frame in which the face was seen, in order,
+    `finish`. Nothing of a clip may reach the next. Frames without the face are not shown: `cut` interpolates
+    them, within the look-ahead that the config allows, and marks them in `KEY.EXTRACTOR_valid.npy`.
+    Raise `manifests.reasons.ItemError` for a clip that cannot be measured.
     """
 
     weights: ClassVar[tuple[str, ...]]
@@ -64,7 +63,7 @@ class FaceExtractor(Protocol):
     """What `finish` returns, by member name (written as `KEY.NAME.npy`)."""
 
     def begin(self, n_frames: int) -> None:
-        """A clip of `n_frames` frames begins."""
+        """A clip begins, with `n_frames` frames (at least one) to come."""
 
     def add(self, frame: FaceFrame) -> None:
         """Its next frame."""
@@ -75,6 +74,8 @@ class FaceExtractor(Protocol):
 
 EXTRACTORS: dict[str, str] = {
     "smirk": "extractors.smirk:Smirk",
+    "smirk58": "extractors.smirk:Smirk58",
+    "embedding512": "extractors.face_embedding:FaceEmbedding512",
 }
 """Name in `cut.members` -> `module:Class`. Imported only when a config asks for it."""
 

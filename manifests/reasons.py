@@ -46,6 +46,13 @@ class Reason(StrEnum):
     FACE_SMALL = "face_small"
     FACE_BLURRED = "face_blurred"
     YAW_LARGE = "yaw_large"
+    NOT_SPEAKING = "not_speaking"
+    SPEECH_OVERLAPS = "speech_overlaps"
+    OUT_OF_SYNC = "out_of_sync"
+    MOUTH_HIDDEN = "mouth_hidden"
+    FACE_DARK = "face_dark"
+    FACE_JITTERY = "face_jittery"
+    NO_PORTRAIT = "no_portrait"
     CHUNK_SHORT = "chunk_short"
     DAMAGED_MEDIA = "damaged_media"
     # the engine
@@ -78,6 +85,15 @@ REMEDIES: dict[Reason, str] = {
     Reason.FACE_SMALL: "the face is smaller than `select.min_face_px`",
     Reason.FACE_BLURRED: "the face is blurrier than `select.min_sharpness`",
     Reason.YAW_LARGE: "the mean |yaw| exceeds `select.max_mean_abs_yaw_deg`",
+    Reason.NOT_SPEAKING: "speech is heard, but no visible face is seen to speak it (off screen, dubbed, or "
+    "too dark to tell); lower `select.min_speaking_share` if you know who it is",
+    Reason.SPEECH_OVERLAPS: "another visible face speaks for more than `select.max_other_speaking_share`",
+    Reason.OUT_OF_SYNC: "picture and sound are further apart than `select.max_av_offset_frames`",
+    Reason.MOUTH_HIDDEN: "something covers the mouth in more frames than "
+    "`select.max_hidden_mouth_share` allows",
+    Reason.FACE_DARK: "the face is darker than `select.min_face_luma`",
+    Reason.FACE_JITTERY: "the landmarks tremble more than `select.max_jitter`",
+    Reason.NO_PORTRAIT: "no frame of this person looks at the camera with open eyes",
     Reason.CHUNK_SHORT: "the chunk is shorter than `select.min_chunk_s`",
     Reason.DAMAGED_MEDIA: "decoding reported damage, or the file was cut short; copy it again",
     Reason.CRASHED: "the worker process died three times on this unit; `duologue replay` it",

@@ -29,8 +29,10 @@ from pipelines.steps.cut import Cut
 from pipelines.steps.ingest import Ingest
 from pipelines.steps.listen import Listen
 from pipelines.steps.pack import SHARDS, Pack
+from pipelines.steps.people import People
 from pipelines.steps.select import Select
 from pipelines.steps.watch import Watch
+from pipelines.steps.who import Who
 
 SETTINGS = BUILD_MARK
 LISTING = "listing.json"
@@ -44,6 +46,8 @@ def build_steps(config: BuildConfig) -> dict[str, Step[Any]]:
         "ingest": Ingest(config.ingest),
         "watch": Watch(config.watch),
         "listen": Listen(config.listen),
+        "who": Who(config.who),
+        "people": People(config.people),
         "select": Select(config.select),
         "cut": Cut(config.cut),
         "pack": Pack(config.pack),

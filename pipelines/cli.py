@@ -210,6 +210,9 @@ def inspect(
     corpus: CorpusUrl,
     key: Annotated[str, typer.Argument(help="Key of a sample, or any unique beginning of it.")],
     png: Annotated[Path | None, typer.Option(help="Also draw its lips and curves.")] = None,
+    html: Annotated[
+        Path | None, typer.Option(help="Also write a page: the clip with boxes and mesh, above its curves.")
+    ] = None,
 ) -> None:
     """Show a sample: its KEY.json, and what each member decodes to."""
     with user_errors():
@@ -218,6 +221,10 @@ def inspect(
         Console().print(sample_report(corpus, key))
         if png is not None:
             typer.echo(f"wrote {draw_sample(corpus, key, png)}")
+        if html is not None:
+            from pipelines.sample_page import write_page
+
+            typer.echo(f"wrote {write_page(corpus, key, html)}")
 
 
 @app.command()

@@ -35,7 +35,9 @@ def run_demo(out: Path, clips: Path | None, *, workers: int | None = None) -> tu
             shutil.rmtree(unfinished, ignore_errors=True)
             demo_corpus(unfinished)
             unfinished.rename(clips)
-    config = load_config(preset="face-turns")
+    # a demo must run where nothing but a package index is reached: these weights come inside packages
+    offline = ["watch.detector=mediapipe", "who.model=none"]
+    config = load_config(preset="face-turns", overrides=offline)
     root = clips.parent if clips.is_file() else clips
     corpus = Corpus(Store(out / "corpus"), str(root.resolve()), list_folder(clips), build_steps(config))
     built = build(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import struct
 import tarfile
 import tempfile
 from collections.abc import Iterator
@@ -82,6 +83,9 @@ def describe(name: str, data: bytes) -> str:
             stream = container.streams.video[0]
             frames = sum(1 for _ in container.decode(stream))
             return f"{stream.width}x{stream.height}, {frames} frames, {stream.average_rate} fps"
+    if name.endswith("png"):
+        width, height = struct.unpack(">II", data[16:24])  # of the header chunk, which comes first
+        return f"picture, {width}x{height}"
     return "unknown"
 
 

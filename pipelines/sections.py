@@ -19,19 +19,50 @@ class IngestConfig(Section):
 
 
 class WatchConfig(Section):
-    """The one decode of the video: faces, landmarks, blendshapes, head pose, tracks."""
+    """The one decode of the video: shots, faces, landmarks, blendshapes, head pose, tracks, identity."""
 
     backend: Literal["direct", "mediapipe"] = Field(
         "direct", description="direct: MediaPipe's networks run by OpenVINO; mediapipe: its Tasks API"
     )
+    detector: Literal["yunet", "scrfd", "mediapipe"] = Field(
+        "yunet", description="what finds faces; yunet and scrfd find small ones (the direct backend only)"
+    )
+    detector_px: int = Field(640, ge=64, le=4096, description="longer side of what the detector sees, pixels")
     max_faces: int = Field(4, ge=1, le=16, description="faces followed at a time")
     detect_every: int = Field(5, ge=1, le=100, description="frames between two looks for further faces")
     track_iou: float = Field(0.5, gt=0, lt=1, description="overlap that joins a face to its track")
     track_gap_frames: int = Field(10, ge=0, le=250, description="frames a track may be missing")
+    embedder: Literal["dlib", "arcface", "none"] = Field(
+        "dlib", description="what tells people apart; none: by boxes alone"
+    )
+    check_every: int = Field(25, ge=1, le=1000, description="frames between two looks at who a face is")
 
 
 class ListenConfig(Section):
     """The one decode of the audio: speech probability and level every 32 ms."""
+
+
+class WhoConfig(Section):
+    """Which of the faces speaks, and whether picture and sound belong to one instant."""
+
+    model: Literal["lr_asd", "none"] = Field("lr_asd", description="active speaker network")
+    offset: Literal["lips", "syncnet", "none"] = Field(
+        "lips",
+        description="audio-visual offset: of lip opening and loudness, or by SyncNet (bring its weights)",
+    )
+    device: Literal["cpu", "cuda"] = Field("cpu", description="where the networks run")
+
+
+class PeopleConfig(Section):
+    """Who appears in several sources."""
+
+    same_below: float = Field(
+        0.6,
+        gt=0,
+        le=2,
+        description="distance of embeddings under which two faces are one person: 0.6 for dlib, 1.2 for "
+        "arcface; lower it for thousands of people",
+    )
 
 
 class SelectConfig(Section):
@@ -57,16 +88,53 @@ class SelectConfig(Section):
         0.1, ge=0, le=1, description="with the face in less of its frames, a clip counts as faceless"
     )
     max_face_gap_s: float = Field(0.4, ge=0, le=60, description="longest stretch without the face, seconds")
-    max_other_face_coverage: float = Field(
-        0.2, ge=0, le=1, description="share of frames in which a second face may be seen"
+    min_speaking_share: float = Field(
+        0.5, ge=0, le=1, description="share of the speech during which the face is seen to speak it"
     )
+    max_other_speaking_share: float = Field(
+        1.0, ge=0, le=1, description="share of the clip during which another visible face speaks as well"
+    )
+    only_face: bool = Field(False, description="reject clips with another face, even if it is silent")
+    max_other_face_coverage: float = Field(
+        0.2,
+        ge=0,
+        le=1,
+        description="share of frames with a second face; counts where nobody was asked who speaks, or with "
+        "`only_face`",
+    )
+    max_av_offset_frames: float = Field(
+        3.0, ge=0, le=15, description="frames of 40 ms between picture and sound"
+    )
+    av_offset_confidence: float = Field(
+        0.8, ge=0, le=1, description="an offset that is less sure is not held against a clip"
+    )
+    mouth_hidden_above: float = Field(
+        0.5, ge=0, le=1, description="mouth occlusion from which the mouth counts as hidden"
+    )
+    max_hidden_mouth_share: float = Field(0.2, ge=0, le=1, description="share of frames with a hidden mouth")
     min_sharpness: float = Field(0.0, ge=0, description="median variance of the Laplacian of the face")
+    min_face_luma: float = Field(0.0, ge=0, le=1, description="median brightness of the face, 0..1")
+    max_jitter: float = Field(
+        0.05, ge=0, description="median trembling of the landmarks, in shares of the distance of the eyes"
+    )
 
 
 class CutConfig(Section):
     """What is written of a kept clip."""
 
-    lip_preset: Literal["avhubert"] = "avhubert"
+    lip_preset: Literal["avhubert", "auto_avsr"] = Field(
+        "avhubert", description="whose alignment of lip crops: AV-HuBERT's or auto_avsr's"
+    )
+    lip_landmarks: Literal["mesh", "dlib68"] = Field(
+        "mesh", description="68 points taken from the face mesh, or dlib's own (trained on data for research)"
+    )
+    lookahead_frames: int | None = Field(
+        None, ge=0, le=100, description="frames of 40 ms that may be seen ahead; null: as many as it takes"
+    )
+    zero_translation: bool = Field(False, description="write the head's place in face61 as 0")
+    mouth_hidden_above: float = Field(
+        0.5, ge=0, le=1, description="mouth occlusion from which masks call the mouth hidden"
+    )
     face_px: int = Field(224, ge=32, le=1024, multiple_of=2, description="side of the face crop, pixels")
     face_scale: float = Field(1.6, ge=1, le=4, description="crop side over the larger face side")
     members: tuple[str, ...] = Field(
@@ -96,7 +164,8 @@ class CutConfig(Section):
         for name, chosen in options.items():
             if name not in EXTRACTORS:
                 raise ValueError(f"no extractor {name!r}; there are {', '.join(EXTRACTORS)}")
-            known = inspect.signature(extractor_class(name)).parameters
+            parameters = inspect.signature(extractor_class(name)).parameters
+            known = sorted(set(parameters) - {"weights_path"})  # a file's digest must enter the step key
             unknown = sorted(set(chosen) - set(known))
             if unknown:
                 raise ValueError(f"{name} has no option {', '.join(unknown)}; it has {', '.join(known)}")
@@ -148,6 +217,8 @@ class BuildConfig(Section):
     ingest: IngestConfig = IngestConfig()
     watch: WatchConfig = WatchConfig()
     listen: ListenConfig = ListenConfig()
+    who: WhoConfig = WhoConfig()
+    people: PeopleConfig = PeopleConfig()
     select: SelectConfig = SelectConfig()
     cut: CutConfig = CutConfig()
     pack: PackConfig = PackConfig()

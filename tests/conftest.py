@@ -40,3 +40,33 @@ def media() -> Path:
 def models() -> Path:
     """Folder of real weights."""
     return _folder("DUOLOGUE_MODELS")
+
+
+@pytest.fixture(scope="session")
+def cuda() -> str:
+    """Name of the CUDA device; a test that takes it is marked `gpu`."""
+    import torch
+
+    if torch.cuda.is_available():
+        return "cuda"
+    if os.environ.get("FAIL_WITHOUT_CUDA") == "1":
+        pytest.fail("FAIL_WITHOUT_CUDA=1 and torch sees no CUDA device")
+    pytest.skip("no CUDA device")
+
+
+@pytest.fixture(scope="session")
+def brought_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A models folder with what nobody may pass on: seeded random weights of the true architectures."""
+    import torch
+
+    from extractors.face_embedding import make_layers
+    from extractors.smirk_network import SmirkEncoder
+    from extractors.weights_registry import REGISTRY
+
+    folder = tmp_path_factory.mktemp("brought")
+    torch.manual_seed(1)
+    encoder = SmirkEncoder().eval().state_dict()
+    smirk = {f"smirk_encoder.{name}": tensor for name, tensor in encoder.items()}
+    torch.save(smirk, folder / REGISTRY["smirk"].file_name)
+    torch.save(make_layers().state_dict(), folder / REGISTRY["vggface2"].file_name)
+    return folder

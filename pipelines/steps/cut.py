@@ -23,7 +23,7 @@ from pipelines.steps.ingest import guard_unchanged
 from pipelines.steps.members import AUDIO_MEMBERS
 from pipelines.steps.pictures import cut_pictures
 from pipelines.steps.select import MEASURES
-from pipelines.steps.series import Clip, read_series
+from pipelines.steps.series import Clip
 
 if TYPE_CHECKING:
     from extractors.audio import AudioReader
@@ -37,7 +37,7 @@ class Cut(Step[CutConfig]):
     version = 2
     speed = 8.0
     libraries = ("av", "numpy", "opencv-python-headless", "soundfile", "soxr")
-    upstream = ("watch",)
+    upstream = ("watch", "who")
     resources = Resources(cpus=1.0, memory_gb=1.0)
     measurements = pa.schema(
         [
@@ -54,6 +54,9 @@ class Cut(Step[CutConfig]):
 
         recordings = {row["source_id"]: row for row in corpus.rows("ingest")}
         watched = {row["source_id"]: row for row in corpus.rows("watch")}
+        scored = {
+            row["source_id"]: row["artifacts"][0]["name"] for row in corpus.rows("who") if row["artifacts"]
+        }
         items = corpus.items("select")
         for row in corpus.rows("select"):
             if row["status"] != Status.OK:
@@ -69,6 +72,8 @@ class Cut(Step[CutConfig]):
                 "stop": row["stop"],
                 "has_audio": row["has_audio"],
                 "tables": tables,
+                "scores": scored.get(row["source_id"]),
+                "tick": row["tick"],
                 "measures": {name: row[name] for name in MEASURES},
             }
             length_s = float(Fraction(row["stop"]) - Fraction(row["start"]))
@@ -77,8 +82,9 @@ class Cut(Step[CutConfig]):
             yield Item(item_id, row["source_id"], inputs, length_s, reach_s)
 
     def weights(self) -> tuple[str, ...]:
-        """Those of the extractors that the config asks for."""
-        return tuple(sorted({name for one in self._classes().values() for name in one.weights}))
+        """Those of the extractors and landmarks that the config asks for."""
+        names = {name for one in self._classes().values() for name in one.weights}
+        return tuple(sorted(names | ({"dlib_68"} if self.config.lip_landmarks == "dlib68" else set())))
 
     def made_of(self) -> dict[str, Any]:
         """The extractors have versions and libraries of their own."""
@@ -115,10 +121,10 @@ class Cut(Step[CutConfig]):
             pictured = set(self.config.members) - set(AUDIO_MEMBERS)
             missing |= dict.fromkeys(pictured, str(Reason.NO_FACE))
         else:
-            series = read_series(workspace.store, clip)
-            payloads |= cut_pictures(
-                clip, path, series, config=self.config, extractors=self._extractors, measures=measures
-            )
+            made = cut_pictures(clip, path, workspace.store, config=self.config, extractors=self._extractors)
+            payloads |= made.payloads
+            measures |= made.measures
+            missing |= made.missing
         if clip.has_audio:
             payloads |= self._sound(clip, path, measures)
         else:

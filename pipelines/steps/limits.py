@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from manifests.ids import TICK_HZ
 from manifests.reasons import Reason
-from manifests.store import Store
 from pipelines.sections import SelectConfig
 from pipelines.steps.chunks import Span
+from pipelines.steps.proposals import Proposal
+from pipelines.steps.seen import Seen
 
 END_OF_CUT_FILE_S = 0.5
 """A clip this close to the end of a file that was cut short has probably lost its end."""
@@ -39,86 +39,116 @@ class Limit:
 
 
 @dataclass(frozen=True)
-class Seen:
-    """What `watch` stored of a source, as arrays. Rows of the face arrays are faces, not frames."""
+class Verdict:
+    """The face to follow through a span, what was measured of it, and every limit it fails."""
 
-    frame_s: NDArray[np.float64]
-    frame_corrupt: NDArray[np.bool_]
-    face_s: NDArray[np.float64]
-    track: NDArray[np.int32]
-    height_px: NDArray[np.float64]
-    abs_yaw_deg: NDArray[np.float64]
-    sharpness: NDArray[np.float64]
-    cut_short: bool  # the file ends before its index says, or in the middle of a frame
+    track: int | None
+    measures: dict[str, Any]
+    failed: list[Limit]
 
 
-def read_seen(store: Store, watched: dict[str, Any], *, lost_packets: int) -> Seen:
-    """The two tables of `watch`, only the columns that thresholds need."""
-    from extractors.pose import euler_deg, rotation_of
-
-    frames_name, faces_name = (artifact["name"] for artifact in watched["artifacts"])
-    frames = pq.read_table(pa.BufferReader(store.read(frames_name)))
-    columns = ["track", "time_s", "box", "pose", "sharpness"]
-    faces = pq.read_table(pa.BufferReader(store.read(faces_name)), columns=columns)
-    boxes = matrix(faces, "box", 4)
-    poses = matrix(faces, "pose", 16).reshape(-1, 4, 4)
-    times = frames.column("time_num").to_numpy() / frames.column("time_den").to_numpy()
-    corrupt = frames.column("corrupt").to_numpy(zero_copy_only=False)
-    return Seen(
-        frame_s=times,
-        frame_corrupt=corrupt,
-        face_s=faces.column("time_s").to_numpy(),
-        track=faces.column("track").to_numpy(),
-        height_px=boxes[:, 3] - boxes[:, 1],
-        abs_yaw_deg=np.abs(euler_deg(rotation_of(poses))[:, 0]) if len(poses) else np.zeros(0),
-        sharpness=faces.column("sharpness").to_numpy().astype(np.float64),
-        cut_short=bool(lost_packets or corrupt[-1:].any()),
-    )
-
-
-def matrix(table: pa.Table, name: str, width: int) -> NDArray[np.float64]:
-    """A fixed-size list column as (rows, width)."""
-    flat = table.column(name).combine_chunks().flatten()
-    return np.asarray(flat, np.float64).reshape(-1, width)
-
-
-def judge_face(
-    seen: Seen | None, span: Span, config: SelectConfig
-) -> tuple[int | None, dict[str, float], list[Limit]]:
-    """The face to follow through the span (the track seen most), its measures, and every limit it fails."""
+def judge_face(seen: Seen | None, span: Span, config: SelectConfig, proposal: Proposal) -> Verdict:
+    """Follow the face that speaks or, where nobody was asked, the one seen most."""
     if seen is None:
-        return None, {}, [Limit(Reason.NO_VIDEO)]
+        return Verdict(None, {}, [Limit(Reason.NO_VIDEO)])
     start_s, stop_s = float(span.start), float(span.stop)
     inside = (seen.frame_s >= start_s) & (seen.frame_s < stop_s)
-    n_frames, n_corrupt = max(1, int(inside.sum())), int(seen.frame_corrupt[inside].sum())
-    if seen.cut_short and stop_s > seen.frame_s[-1] - END_OF_CUT_FILE_S:
-        n_corrupt += 1  # whatever was being said there, the rest of it is missing
+    n_frames = max(1, int(inside.sum()))
+    damage = _damage(seen, inside, stop_s)
     here = (seen.face_s >= start_s) & (seen.face_s < stop_s)
-    damage = [Limit(Reason.DAMAGED_MEDIA, n_corrupt, 0)] if n_corrupt else []
     tracks, counts = np.unique(seen.track[here], return_counts=True)
     if counts.max(initial=0) < config.no_face_coverage * n_frames or not here.any():
-        return None, {"face_coverage": counts.max(initial=0) / n_frames}, [*damage, Limit(Reason.NO_FACE)]
-    track = int(tracks[np.argmax(counts)])
-    others = float(np.delete(counts, np.argmax(counts)).max(initial=0)) / n_frames
+        coverage = {"face_coverage": counts.max(initial=0) / n_frames}
+        return Verdict(None, coverage, [*damage, Limit(Reason.NO_FACE)])
+    if proposal.asked and proposal.track is None:
+        return Verdict(None, {}, [*damage, Limit(Reason.NOT_SPEAKING)])
+    track = int(tracks[np.argmax(counts)]) if proposal.track is None else proposal.track
     mine = here & (seen.track == track)
+    if not mine.any():
+        return Verdict(None, {"face_coverage": 0.0}, [*damage, Limit(Reason.FACE_LOST)])
+    others = float(counts[tracks != track].max(initial=0)) / n_frames
     measures = {
         "face_coverage": float(mine.sum()) / n_frames,
         "longest_face_gap_s": float(np.diff([start_s, *seen.face_s[mine], stop_s]).max()),
         "face_px": float(np.median(seen.height_px[mine])),
         "mean_abs_yaw_deg": float(seen.abs_yaw_deg[mine].mean()),
-        "sharpness": float(np.median(seen.sharpness[mine])),
+        "identity": int(seen.tracks[track]["identity"]),
+        "other_face_coverage": others,
+        **_trust(seen, mine, config),
+        **_speaking(seen, span, track, proposal),
+        **_offset(seen, span, track),
     }
+    return Verdict(track, measures, damage + _failed(measures, config, asked=proposal.asked))
+
+
+def _damage(seen: Seen, inside: NDArray[np.bool_], stop_s: float) -> list[Limit]:
+    n_corrupt = int(seen.frame_corrupt[inside].sum())
+    if seen.cut_short and stop_s > seen.frame_s[-1] - END_OF_CUT_FILE_S:
+        n_corrupt += 1  # whatever was being said there, the rest of it is missing
+    return [Limit(Reason.DAMAGED_MEDIA, n_corrupt, 0)] if n_corrupt else []
+
+
+def _trust(seen: Seen, mine: NDArray[np.bool_], config: SelectConfig) -> dict[str, float | None]:
+    hidden = np.nan_to_num(seen.trust["mouth_occlusion"][mine]) > config.mouth_hidden_above
+    return {
+        "hidden_mouth_share": float(hidden.mean()),
+        **{name: _median(seen.trust[name][mine]) for name in ("sharpness", "luma", "jitter")},
+    }
+
+
+def _median(values: NDArray[np.float64]) -> float | None:
+    known = values[~np.isnan(values)]
+    return float(np.median(known)) if len(known) else None
+
+
+def _speaking(seen: Seen, span: Span, track: int, proposal: Proposal) -> dict[str, float | None]:
+    """How surely this face speaks, and for how much of the span another one does."""
+    if not proposal.asked or seen.scores is None:
+        return {}
+    first = round((float(span.start) - float(seen.frame_s[0])) * TICK_HZ)
+    n_ticks = round(span.duration_s * TICK_HZ)
+    others = np.zeros(n_ticks, bool)
+    for other, (ticks, scores) in seen.scores.items():
+        inside = (ticks >= first) & (ticks < first + n_ticks) & (scores > 0)
+        if other != track:
+            others[ticks[inside] - first] = True
+    return {
+        "speaking_share": proposal.speaking_share,
+        "speaker_margin": proposal.margin,
+        "other_speaking_share": float(others.mean()),
+    }
+
+
+def _offset(seen: Seen, span: Span, track: int) -> dict[str, float]:
+    """The audio-visual offset measured where the span lies."""
+    start_s, stop_s = float(span.start), float(span.stop)
+    rows = [row for row in seen.offsets if row["track"] == track and not np.isnan(row["offset_frames"])]
+    if not rows:
+        return {}
+    best = max(rows, key=lambda row: min(stop_s, row["stop_s"]) - max(start_s, row["start_s"]))
+    return {"av_offset_frames": best["offset_frames"], "av_offset_confidence": best["confidence"]}
+
+
+def _failed(measures: dict[str, Any], config: SelectConfig, *, asked: bool) -> list[Limit]:
+    """Every limit that a measure fails; what was not measured fails none."""
+    others = measures["other_face_coverage"] if config.only_face or not asked else None
+    sure = measures.get("av_offset_confidence", 0.0) >= config.av_offset_confidence
+    offset = abs(measures["av_offset_frames"]) if sure else None
     at_most = [
-        Limit(Reason.SEVERAL_FACES, others, config.max_other_face_coverage),
-        Limit(Reason.FACE_LOST, measures["longest_face_gap_s"], config.max_face_gap_s),
-        Limit(Reason.YAW_LARGE, measures["mean_abs_yaw_deg"], config.max_mean_abs_yaw_deg),
+        (Reason.SEVERAL_FACES, others, config.max_other_face_coverage),
+        (Reason.FACE_LOST, measures["longest_face_gap_s"], config.max_face_gap_s),
+        (Reason.YAW_LARGE, measures["mean_abs_yaw_deg"], config.max_mean_abs_yaw_deg),
+        (Reason.MOUTH_HIDDEN, measures["hidden_mouth_share"], config.max_hidden_mouth_share),
+        (Reason.FACE_JITTERY, measures["jitter"], config.max_jitter),
+        (Reason.SPEECH_OVERLAPS, measures.get("other_speaking_share"), config.max_other_speaking_share),
+        (Reason.OUT_OF_SYNC, offset, config.max_av_offset_frames),
     ]
     at_least = [
-        Limit(Reason.FACE_LOST, measures["face_coverage"], config.min_face_coverage),
-        Limit(Reason.FACE_SMALL, measures["face_px"], config.min_face_px),
-        Limit(Reason.FACE_BLURRED, measures["sharpness"], config.min_sharpness),
+        (Reason.NOT_SPEAKING, measures.get("speaking_share"), config.min_speaking_share),
+        (Reason.FACE_LOST, measures["face_coverage"], config.min_face_coverage),
+        (Reason.FACE_SMALL, measures["face_px"], config.min_face_px),
+        (Reason.FACE_BLURRED, measures["sharpness"], config.min_sharpness),
+        (Reason.FACE_DARK, measures["luma"], config.min_face_luma),
     ]
-    failed = [one for one in at_most if one.value > one.limit] + [
-        one for one in at_least if one.value < one.limit
-    ]
-    return track, measures, damage + failed
+    above = [Limit(*one) for one in at_most if one[1] is not None and one[1] > one[2]]
+    return above + [Limit(*one) for one in at_least if one[1] is not None and one[1] < one[2]]

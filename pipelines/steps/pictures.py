@@ -11,63 +11,65 @@ from numpy.typing import NDArray
 
 from extractors.extractor import FaceExtractor, FaceFrame
 from manifests.reasons import ItemError, Reason
+from manifests.store import Store
 from pipelines.sections import CutConfig
-from pipelines.steps.series import Clip, Series
+from pipelines.steps.members import Made
+from pipelines.steps.numbers import add_numbers, on_frames
+from pipelines.steps.portraits import add_portraits
+from pipelines.steps.series import Clip, Series, read_scores, read_series
 
 if TYPE_CHECKING:
     from extractors.media import Frame
 
-MAX_GAP_S = 0.1
-"""A coefficient between two measurements further apart than this is marked invalid: one missed frame at
-25 fps is bridged, and video of 12 fps still counts as measured."""
-
 
 def cut_pictures(
-    clip: Clip,
-    path: str,
-    series: Series,
-    *,
-    config: CutConfig,
-    extractors: Mapping[str, FaceExtractor],
-    measures: dict[str, Any],
-) -> dict[str, bytes]:
-    """Video and coefficients of the clip's track, by member file name; adds to `measures`."""
+    clip: Clip, path: str, store: Store, *, config: CutConfig, extractors: Mapping[str, FaceExtractor]
+) -> Made:
+    """Everything that the picture of the clip's track gives."""
     from extractors.resampling import nearest_indices
 
-    payloads = _coefficients(clip, series, config, measures)
-    chosen = nearest_indices(series.frame_pts, clip.grid)
+    series = read_series(store, clip)
+    lookahead = None if config.lookahead_frames is None else Fraction(0)
+    chosen = nearest_indices(series.frame_pts, clip.grid, lookahead=lookahead)
+    made = Made()
+    add_numbers(made, clip, series, chosen, read_scores(store, clip), config=config)
+    if "reference" in config.members:
+        add_portraits(made, clip, path, store)
     makers: list[_Maker] = []
     if "lips" in config.members:
-        makers.append(_Lips(series, chosen, config))
+        makers.append(_Lips(_points68(clip, path, series, chosen, config), config))
     if "face" in config.members:
         makers.append(_Face(series, chosen, config))
-    makers.extend(_Extracted(series, chosen, one) for one in extractors.values())
+    makers.extend(_Extracted(name, one, series, chosen, config) for name, one in extractors.items())
     if makers:
         times = [series.frame_pts[one] for one in chosen]
         for index, frame in enumerate(frames_at(times, clip, path)):
             for maker in makers:
                 maker.add(index, frame.image)
     for maker in makers:
-        payloads |= maker.finish()
-    return payloads
+        made.payloads |= maker.finish()
+    return made
 
 
-def _coefficients(
-    clip: Clip, series: Series, config: CutConfig, measures: dict[str, Any]
-) -> dict[str, bytes]:
-    from extractors.coefficients import coefficients
-    from extractors.encode import npy_bytes
+def _points68(
+    clip: Clip, path: str, series: Series, chosen: list[int], config: CutConfig
+) -> NDArray[np.float64]:
+    """(T, 68, 2) px on the clip's grid, NaN where unseen; dlib's take a decode of their own."""
+    from extractors.landmarks import IBUG68_FROM_MESH
 
-    times_s = np.array([float(time) for time in series.frame_pts])[series.seen]
-    grid_s = np.array([float(time) for time in clip.grid])
-    found = coefficients(times_s, series.blendshapes, series.poses, grid_s, max_gap_s=MAX_GAP_S)
-    measures["face61_valid_share"] = float(found.face61_valid.mean())
-    payloads: dict[str, bytes] = {}
-    for name in ("arkit52", "face61"):
-        if name in config.members:
-            payloads[f"{name}.npy"] = npy_bytes(getattr(found, name))
-            payloads[f"{name}_valid.npy"] = npy_bytes(getattr(found, f"{name}_valid"))
-    return payloads
+    points = on_frames(series.landmarks[:, IBUG68_FROM_MESH, :2], series, chosen)
+    if config.lip_landmarks == "mesh":
+        return points
+    from extractors.dlib68 import Dlib68, dlib_box
+    from extractors.weights import locate
+
+    predict = Dlib68(str(locate("dlib_68").path))
+    meshes = on_frames(series.landmarks, series, chosen)
+    times = [series.frame_pts[one] for one in chosen]
+    for index, frame in enumerate(frames_at(times, clip, path)):
+        if not np.isnan(points[index]).any():
+            points[index] = predict(frame.image, dlib_box(meshes[index]))
+    return points
 
 
 class _Maker:
@@ -81,11 +83,11 @@ class _Maker:
 
 
 class _Lips(_Maker):
-    def __init__(self, series: Series, chosen: list[int], config: CutConfig) -> None:
+    def __init__(self, points: NDArray[np.float64], config: CutConfig) -> None:
         from extractors import encode, lips
-        from extractors.landmarks import IBUG68_FROM_MESH
 
-        self._plan = lips.plan_lips(on_frames(series.landmarks[:, IBUG68_FROM_MESH, :2], series, chosen))
+        preset = lips.PRESETS[config.lip_preset]
+        self._plan = lips.plan_lips(points, preset=preset, lookahead_frames=config.lookahead_frames)
         self._video = encode.Mp4Writer(grey=True, options=encode.LIP_OPTIONS)
 
     def add(self, index: int, image: NDArray[np.uint8]) -> None:
@@ -106,7 +108,9 @@ class _Face(_Maker):
     def __init__(self, series: Series, chosen: list[int], config: CutConfig) -> None:
         from extractors import crops, encode
 
-        self._plan = crops.plan_crops(on_frames(series.boxes, series, chosen), scale=config.face_scale)
+        boxes = on_frames(series.boxes, series, chosen)
+        ahead = config.lookahead_frames
+        self._plan = crops.plan_crops(boxes, scale=config.face_scale, lookahead_frames=ahead)
         self._side_px = config.face_px
         self._video = encode.Mp4Writer(grey=False, options=encode.FACE_OPTIONS)
 
@@ -120,37 +124,40 @@ class _Face(_Maker):
 
 
 class _Extracted(_Maker):
-    """A registered extractor, and the face it is shown."""
+    """A registered extractor: shown the frames in which the face was seen; the others are filled here."""
 
-    def __init__(self, series: Series, chosen: list[int], extractor: FaceExtractor) -> None:
-        from extractors.lips import fill_gaps
-
-        seen = on_frames(np.ones(len(series.seen)), series, chosen)
-        self._seen = ~np.isnan(seen)
+    def __init__(
+        self, name: str, extractor: FaceExtractor, series: Series, chosen: list[int], config: CutConfig
+    ) -> None:
+        found = (series.landmarks, series.boxes, series.blendshapes, series.poses)
+        self._values = [on_frames(values, series, chosen) for values in found]
+        self._seen = ~np.isnan(self._values[1]).any(axis=1)
         if not self._seen.any():
             raise ItemError(Reason.NO_FACE, "the face is in no frame of the clip")
-        self._filled = [
-            fill_gaps(on_frames(values, series, chosen), ~self._seen)
-            for values in (series.landmarks, series.boxes, series.blendshapes, series.poses)
-        ]
-        self._extractor = extractor
-        extractor.begin(len(chosen))
+        self._name, self._extractor, self._config = name, extractor, config
+        extractor.begin(int(self._seen.sum()))
 
     def add(self, index: int, image: NDArray[np.uint8]) -> None:
-        landmarks, box, blendshapes, pose = (values[index] for values in self._filled)
-        self._extractor.add(FaceFrame(image, landmarks, box, blendshapes, pose, bool(self._seen[index])))
+        if self._seen[index]:
+            self._extractor.add(FaceFrame(image, *(values[index] for values in self._values)))
 
     def finish(self) -> dict[str, bytes]:
         from extractors.encode import npy_bytes
 
-        return {f"{name}.npy": npy_bytes(values) for name, values in self._extractor.finish().items()}
+        payloads = {f"{self._name}_valid.npy": npy_bytes(self._seen)}
+        for name, values in self._extractor.finish().items():
+            whole = self._extractor.outputs[name].per_clip
+            payloads[f"{name}.npy"] = npy_bytes(values if whole else self._filled(values))
+        return payloads
 
+    def _filled(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Rows of seen frames, on all frames: interpolated within the look-ahead, 0 where that shows none."""
+        from extractors.lips import fill_gaps
 
-def on_frames(values: NDArray[Any], series: Series, chosen: list[int]) -> NDArray[Any]:
-    """Values (N, …) of the frames with the face, on the chosen frames (T, …); NaN where it was not seen."""
-    every = np.full((len(series.frame_pts), *values.shape[1:]), np.nan)
-    every[series.seen] = values
-    return every[chosen]
+        every = np.zeros((len(self._seen), *values.shape[1:]))
+        every[self._seen] = values
+        filled = fill_gaps(every, ~self._seen, lookahead_frames=self._config.lookahead_frames)
+        return np.nan_to_num(filled).astype(values.dtype)
 
 
 def frames_at(times: list[Fraction], clip: Clip, path: str) -> Iterator[Frame]:

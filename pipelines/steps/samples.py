@@ -16,7 +16,8 @@ from manifests.shards import Member, PlannedSample
 from manifests.sidecar import LABELS
 from manifests.splits import split_of
 from pipelines.sections import PackConfig
-from pipelines.steps.members import channels, rates_hz
+from pipelines.steps.members import channels, groups, rates_hz
+from pipelines.steps.people import people_of
 
 if TYPE_CHECKING:
     from pipelines.corpus import Corpus
@@ -28,6 +29,7 @@ def planned_samples(corpus: Corpus, config: PackConfig) -> Iterator[PlannedSampl
     items = corpus.items("cut")
     provenance = _provenance(corpus)
     wanted = corpus.steps["cut"].config.members
+    people = people_of(corpus)
     selected = {row["key"]: row for row in corpus.rows("select")}
     clips_of = Counter(row["source_id"] for row in selected.values())
     fixed = {row["speaker"]: row["split"] for row in sources.values() if row["speaker"] and row["split"]}
@@ -50,6 +52,7 @@ def planned_samples(corpus: Corpus, config: PackConfig) -> Iterator[PlannedSampl
             _header(clip, row, source, split, extensions)
             | _columns(clip, extensions, wanted)
             | _labels(clip, source, whole=clips_of[row["source_id"]] == 1)
+            | {"person": people.get((row["source_id"], clip["measures"]["identity"]))}
             | {"missing": _missing(row, selected[clip["key"]]), "provenance": provenance},
             ensure_ascii=False,
             sort_keys=True,
@@ -96,12 +99,12 @@ def _header(
 
 
 def _columns(clip: dict[str, Any], extensions: list[str], wanted: tuple[str, ...]) -> dict[str, Any]:
-    """Rates and channel names of the members that are there."""
+    """Rates, channel names and channel groups of the members that are there."""
     rates = {name: rate for name, rate in rates_hz(wanted).items() if name in extensions}
     if "native.flac" in extensions:
         rates["native.flac"] = float(clip["recording"]["audio_rate_hz"])
     named = {name: names for name, names in channels(wanted).items() if name in extensions}
-    return {"rates_hz": rates, "channels": named}
+    return {"rates_hz": rates, "channels": named, "groups": groups(extensions)}
 
 
 def _labels(clip: dict[str, Any], source: dict[str, Any], *, whole: bool) -> dict[str, Any]:
@@ -140,7 +143,7 @@ def words_inside(words: list[list[Any]], start: Fraction, stop: Fraction) -> lis
 
 
 def _provenance(corpus: Corpus) -> dict[str, Any]:
-    names = ("ingest", "watch", "listen", "cut")
+    names = ("ingest", "watch", "listen", "who", "people", "cut")
     used = sorted({weight for name in names for weight in corpus.steps[name].weights()})
     return {
         "steps": {name: corpus.key(name) for name in names},

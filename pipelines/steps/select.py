@@ -6,27 +6,49 @@ every limit it failed, with the value and the limit.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from manifests.ids import TICK_HZ, digest, sample_key
 from manifests.reasons import Reason, Status
 from manifests.receipts import Row
 from pipelines.sections import SelectConfig
 from pipelines.step import Item, Resources, Step, Workspace
-from pipelines.steps.chunks import Span, face_runs, join_speech, snap, split_long
+from pipelines.steps.chunks import Span, snap
 from pipelines.steps.ingest import media_s, rational, recording
-from pipelines.steps.limits import Limit, Seen, judge_face, read_seen
-from pipelines.steps.listen import HOP_S
+from pipelines.steps.limits import Limit, judge_face
+from pipelines.steps.proposals import Proposal, propose, read_speech
+from pipelines.steps.seen import Seen, read_seen
 
 if TYPE_CHECKING:
     from pipelines.corpus import Corpus
+
+MEASURES = {
+    "face_coverage": pa.float64(),
+    "longest_face_gap_s": pa.float64(),
+    "face_px": pa.float64(),
+    "mean_abs_yaw_deg": pa.float64(),
+    "sharpness": pa.float64(),
+    "luma": pa.float64(),
+    "jitter": pa.float64(),
+    "hidden_mouth_share": pa.float64(),
+    "other_face_coverage": pa.float64(),
+    "identity": pa.int64(),
+    "speaking_share": pa.float64(),
+    "speaker_margin": pa.float64(),
+    "other_speaking_share": pa.float64(),
+    "av_offset_frames": pa.float64(),
+    "av_offset_confidence": pa.float64(),
+}
+"""What a clip was judged on, as far as it has a face and sound."""
+
+LIMIT = pa.struct(
+    [pa.field("reason", pa.string()), pa.field("value", pa.float64()), pa.field("limit", pa.float64())]
+)
 
 CLIP = pa.schema(
     [
@@ -35,29 +57,10 @@ CLIP = pa.schema(
         pa.field("tick", pa.int64()),
         pa.field("track", pa.int32()),  # null: the clip has no usable face
         pa.field("has_audio", pa.bool_()),
-        pa.field("face_coverage", pa.float64()),
-        pa.field("longest_face_gap_s", pa.float64()),
-        pa.field("face_px", pa.float64()),
-        pa.field("mean_abs_yaw_deg", pa.float64()),
-        pa.field("sharpness", pa.float64()),
-        pa.field(
-            "failed_limits",
-            pa.list_(
-                pa.struct(
-                    [
-                        pa.field("reason", pa.string()),
-                        pa.field("value", pa.float64()),
-                        pa.field("limit", pa.float64()),
-                    ]
-                )
-            ),
-        ),
+        *(pa.field(name, kind) for name, kind in MEASURES.items()),
+        pa.field("failed_limits", pa.list_(LIMIT)),
     ]
 )
-
-
-MEASURES = ("face_coverage", "longest_face_gap_s", "face_px", "mean_abs_yaw_deg", "sharpness")
-"""What a clip was judged on, as far as it has a face."""
 
 OUTSIDE_S = 0.5
 """Speech this far outside the picture is told in a row of its own."""
@@ -70,72 +73,74 @@ class Select(Step[SelectConfig]):
     """One item a source whose measurements are complete."""
 
     name = "select"
-    version = 1
+    version = 2
     speed = 700.0
     per_source = True
-    upstream = ("watch", "listen")
+    upstream = ("watch", "listen", "who")
     resources = Resources(cpus=1.0, memory_gb=0.5)
     measurements = CLIP
 
     def plan(self, corpus: Corpus) -> Iterable[Item]:
-        """Sources whose video was watched and whose audio was heard, as far as they have them."""
+        """Sources that were watched, heard and asked who speaks, as far as they can be."""
         measured = {
-            name: {row["source_id"]: row for row in corpus.rows(name)} for name in ("watch", "listen")
+            name: {row["source_id"]: row for row in corpus.rows(name)} for name in ("watch", "listen", "who")
         }
+        asked = {item.source_id for item in corpus.items("who").values()}
+        knows = corpus.steps["who"].config.model != "none"
         for row in corpus.rows("ingest"):
             if row["status"] != Status.OK:
                 continue
-            inputs: dict[str, Any] = {"recording": recording(row)}
-            complete = True
-            for kind, name in (("video", "watch"), ("audio", "listen")):
-                found = measured[name].get(row["source_id"])
-                if row[f"{kind}_stream"] is not None:
-                    complete &= found is not None and found["status"] == Status.OK
-                    inputs[name] = found
-            if complete:
-                facts = {name: inputs[name] for name in inputs if name != "recording"}
-                item_id = f"{row['source_id']}-{digest(row['content_sha256'], facts, length=12)}"
+            wanted = {
+                "watch": row["video_stream"] is not None,
+                "listen": row["audio_stream"] is not None,
+                "who": row["source_id"] in asked,
+            }
+            found = {name: measured[name].get(row["source_id"]) for name in wanted if wanted[name]}
+            if all(one is not None and one["status"] == Status.OK for one in found.values()):
+                item_id = f"{row['source_id']}-{digest(row['content_sha256'], found, length=12)}"
+                inputs = {"recording": recording(row), "knows_speakers": knows, **found}
                 yield Item(item_id, row["source_id"], inputs, media_s(row))
 
     def run_item(self, item: Item, workspace: Workspace) -> list[Row]:
         """Propose clips, measure them against the limits, keep or reject."""
-        seen = None
-        if "watch" in item.inputs:
-            lost = item.inputs["recording"]["video_lost_packets"]
-            seen = read_seen(workspace.store, item.inputs["watch"], lost_packets=lost)
-        chunks = self._chunks(item, workspace, seen)
-        spans, outside = self._spans(item, chunks)
-        rows = [self._judge(item, span, seen) for span in spans] + [
+        store, inputs, speech, seen = workspace.store, item.inputs, None, None
+        if "watch" in inputs:
+            told = inputs["who"] | {"asked": inputs["knows_speakers"]} if "who" in inputs else None
+            seen = read_seen(
+                store, inputs["watch"], told, lost_packets=inputs["recording"]["video_lost_packets"]
+            )
+        if "listen" in inputs and not self._silent(item):
+            zero_s = float(Fraction(inputs["listen"]["start"]))
+            speech = read_speech(store, inputs["listen"], zero_s, self.config)
+        spans, outside = self._spans(item, propose(speech, seen, self.config))
+        rows = [self._judge(item, span, seen, proposal) for span, proposal in spans] + [
             self._outside(item, start, stop) for start, stop in outside
         ]
         return rows or [self._nothing(item, seen)]
 
-    def _chunks(self, item: Item, workspace: Workspace, seen: Seen | None) -> list[tuple[float, float]]:
-        """Speech; or, where a preset needs none, the stretches in which a face is seen."""
-        config = self.config
-        chunks: list[tuple[float, float]] = []
-        if "listen" in item.inputs and not self._silent(item):
-            chunks = self._speech_chunks(item, workspace)
-        if not chunks and not config.need_audio and seen is not None:
-            times = np.unique(seen.face_s)
-            chunks = face_runs(times, max_gap_s=config.max_face_gap_s, max_chunk_s=config.max_chunk_s)
-        return chunks
-
     def _spans(
-        self, item: Item, chunks: list[tuple[float, float]]
-    ) -> tuple[list[Span], list[tuple[float, float]]]:
-        """Chunks on the grid, none overlapping the last; and speech for which there is no picture."""
+        self, item: Item, proposals: Sequence[Proposal]
+    ) -> tuple[list[tuple[Span, Proposal]], list[tuple[float, float]]]:
+        """Proposals on the grid, none overlapping the last of its track; and speech without a picture."""
         low, high, anchor = _bounds(item.inputs, need_video=self.config.need_video)
-        spans: list[Span] = []
+        spans: list[tuple[Span, Proposal]] = []
         outside: list[tuple[float, float]] = []
-        for start, stop in chunks:
-            after = max(low, spans[-1].stop) if spans else low
-            span = snap(start, stop, anchor=anchor, low=after, high=high, max_s=self.config.max_chunk_s)
+        ends: dict[int | None, Fraction] = {}
+        for one in proposals:
+            after = max(low, ends.get(one.track, low))
+            span = snap(
+                one.start_s, one.stop_s, anchor=anchor, low=after, high=high, max_s=self.config.max_chunk_s
+            )
             if span is not None:
-                spans.append(span)
-            for begin, end in ((start, min(stop, float(low))), (max(start, float(high)), stop)):
-                if end - begin > OUTSIDE_S:
-                    outside.append((begin, end))
+                spans.append((span, one))
+                ends[one.track] = span.stop
+            if one.track is None:
+                for begin, end in (
+                    (one.start_s, min(one.stop_s, float(low))),
+                    (max(one.start_s, float(high)), one.stop_s),
+                ):
+                    if end - begin > OUTSIDE_S:
+                        outside.append((begin, end))
         return spans, outside
 
     def _outside(self, item: Item, start_s: float, stop_s: float) -> Row:
@@ -150,28 +155,6 @@ class Select(Step[SelectConfig]):
         }
         key = sample_key(str(item.source_id), None, tick)
         return _skipped(item.row(key, measures=measures), [Limit(Reason.NO_VIDEO)])
-
-    def _speech_chunks(self, item: Item, workspace: Workspace) -> list[tuple[float, float]]:
-        from extractors.speech import speech_segments
-
-        config, listened = self.config, item.inputs["listen"]
-        table = pq.read_table(pa.BufferReader(workspace.store.read(listened["artifacts"][0]["name"])))
-        speech = table.column("speech").to_numpy()
-        segments = speech_segments(
-            speech,
-            threshold=config.speech_threshold,
-            min_speech_s=config.min_speech_s,
-            min_silence_s=config.min_silence_s,
-            pad_s=config.pad_s,
-            hop_s=HOP_S,
-        )
-        joined = join_speech(segments, max_gap_s=config.max_pause_s, max_chunk_s=config.max_chunk_s)
-        zero = float(Fraction(listened["start"]))
-        return [
-            (zero + start, zero + stop)
-            for chunk in joined
-            for start, stop in split_long(chunk, speech, hop_s=HOP_S, max_chunk_s=config.max_chunk_s)
-        ]
 
     def _damaged_audio(self, item: Item) -> list[Limit]:
         listened, most = item.inputs.get("listen"), self.config.max_audio_gap_share
@@ -189,8 +172,8 @@ class Select(Step[SelectConfig]):
         limits: list[Limit] = []
         if config.need_video or "listen" not in item.inputs:
             low, high, _ = _bounds(item.inputs, need_video=True)
-            whole = judge_face(seen, Span(low, high, 0), config)[2]
-            limits.extend(one for one in whole if one.reason in WHOLE_SOURCE_LIMITS)
+            whole = judge_face(seen, Span(low, high, 0), config, Proposal(float(low), float(high)))
+            limits.extend(one for one in whole.failed if one.reason in WHOLE_SOURCE_LIMITS)
         if "listen" not in item.inputs:
             limits.append(Limit(Reason.NO_AUDIO))
         elif self._silent(item):
@@ -200,29 +183,30 @@ class Select(Step[SelectConfig]):
             limits.append(Limit(Reason.NO_SPEECH))
         return _skipped(item.row(), limits)
 
-    def _judge(self, item: Item, span: Span, seen: Seen | None) -> Row:
+    def _judge(self, item: Item, span: Span, seen: Seen | None, proposal: Proposal) -> Row:
         config = self.config
         limits: list[Limit] = []
         if span.duration_s < config.min_chunk_s:
             limits.append(Limit(Reason.CHUNK_SHORT, span.duration_s, config.min_chunk_s))
         limits.extend(self._damaged_audio(item))
-        track, measures, face_limits = judge_face(seen, span, config)
+        verdict = judge_face(seen, span, config, proposal)
+        track = verdict.track
         has_audio = "listen" in item.inputs
         if config.need_audio and not has_audio:
             limits.append(Limit(Reason.NO_AUDIO))
-        if face_limits and (config.need_video or not has_audio):
-            limits.extend(face_limits)
-        elif face_limits:
+        if verdict.failed and (config.need_video or not has_audio):
+            limits.extend(verdict.failed)
+        elif verdict.failed:
             track = None  # the clip is kept without its video; its row still says why
         key = sample_key(str(item.source_id), track, span.tick)
         measures_of_row: dict[str, Any] = {
-            **measures,
+            **verdict.measures,
             "start": rational(span.start),
             "stop": rational(span.stop),
             "tick": span.tick,
             "track": track,
             "has_audio": has_audio,
-            "failed_limits": [limit.record() for limit in face_limits],
+            "failed_limits": [limit.record() for limit in verdict.failed],
         }
         row = item.row(key, measures=measures_of_row)
         return _skipped(row, limits) if limits else row

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from manifests.ids import TICK_HZ
 from manifests.store import Store
 from pipelines.step import Item
-from pipelines.steps.limits import matrix
+from pipelines.steps.members import TRUST
+from pipelines.steps.seen import matrix
 
 CONTEXT_S = 1.0
 """Read on both sides of a clip, so that its first and last values are interpolated like any other."""
@@ -29,7 +30,9 @@ class Clip:
     start: Fraction
     stop: Fraction
     has_audio: bool
-    tables: tuple[str, ...]
+    tables: tuple[str, ...]  # of `watch`
+    scores: str | None  # of `who`
+    first_tick: int
 
     @classmethod
     def of(cls, item: Item) -> Clip:
@@ -43,6 +46,8 @@ class Clip:
             stop=Fraction(facts["stop"]),
             has_audio=facts["has_audio"],
             tables=tuple(facts["tables"]),
+            scores=facts["scores"],
+            first_tick=facts["tick"],
         )
 
     @property
@@ -69,11 +74,12 @@ class Series:
     poses: NDArray[np.float64]  # (N, 4, 4)
     blendshapes: NDArray[np.float64]  # (N, 52)
     landmarks: NDArray[np.float64]  # (N, 478, 3) px
+    trust: dict[str, NDArray[np.float64]]  # (N,) each, by name
 
 
 def read_series(store: Store, clip: Clip) -> Series:
     """Only the row groups around the clip are read, so a long source costs no more than a short one."""
-    frames_name, faces_name = clip.tables
+    frames_name, faces_name = clip.tables[:2]
     low, high = float(clip.start) - CONTEXT_S, float(clip.stop) + CONTEXT_S
     with store.open(frames_name) as handle:
         frames = pq.read_table(handle, columns=["frame", "time_num", "time_den"])
@@ -85,7 +91,7 @@ def read_series(store: Store, clip: Clip) -> Series:
         faces = pq.read_table(
             handle,
             filters=[("track", "==", clip.track), ("time_s", ">=", low), ("time_s", "<", high)],
-            columns=["frame", "box", "pose", "blendshapes", "landmarks"],
+            columns=["frame", "box", "pose", "blendshapes", "landmarks", *TRUST],
         )
     return Series(
         frame_pts=[Fraction(n, d) for n, d in zip(frames["time_num"], frames["time_den"], strict=True)],
@@ -94,4 +100,18 @@ def read_series(store: Store, clip: Clip) -> Series:
         poses=matrix(faces, "pose", 16).reshape(-1, 4, 4),
         blendshapes=matrix(faces, "blendshapes", 52),
         landmarks=matrix(faces, "landmarks", 478 * 3).reshape(-1, 478, 3),
+        trust={name: faces.column(name).to_numpy().astype(np.float64) for name in TRUST},
     )
+
+
+def read_scores(store: Store, clip: Clip) -> NDArray[np.float64]:
+    """(T,) score of the active speaker network on the clip's grid; NaN where there is none."""
+    scores = np.full(clip.n_ticks, np.nan)
+    if clip.scores is None:
+        return scores
+    first = clip.first_tick
+    inside = [("track", "==", clip.track), ("tick", ">=", first), ("tick", "<", first + clip.n_ticks)]
+    with store.open(clip.scores) as handle:
+        table = pq.read_table(handle, filters=inside)
+    scores[table.column("tick").to_numpy() - first] = table.column("score").to_numpy()
+    return scores

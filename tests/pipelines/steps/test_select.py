@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +20,7 @@ from pipelines.sections import SelectConfig
 from pipelines.step import Item, Workspace
 from pipelines.steps.listen import HOP_S, SPEECH
 from pipelines.steps.select import Select
-from pipelines.steps.watch import FACES, FRAMES, TableStream
+from pipelines.steps.tables import FACES, FRAMES, OFFSETS, SCORES, TRACKS, TableStream
 
 RECORDING = {"path": "a.mp4", "content_sha256": "0", "video_lost_packets": 0}
 
@@ -31,7 +34,7 @@ class Bench:
 
     def __init__(self, folder: Path) -> None:
         self.workspace = Workspace(Store(folder), "steps/select", str(folder))
-        self.inputs: dict[str, Any] = {"recording": RECORDING}
+        self.inputs: dict[str, Any] = {"recording": RECORDING, "knows_speakers": False}
 
     def speech(
         self,
@@ -59,11 +62,16 @@ class Bench:
         }
 
     def video(
-        self, tracks: list[dict[str, Any]], *, length_s: float = 20.0, corrupt: tuple[int, ...] = ()
+        self,
+        tracks: list[dict[str, Any]],
+        *,
+        length_s: float = 20.0,
+        corrupt: tuple[int, ...] = (),
+        cuts: tuple[int, ...] = (),
     ) -> None:
-        names = []
-        with self.workspace.writing("frames") as handle, TableStream(handle, FRAMES) as frames:
-            for number in range(int(length_s * 25)):
+        n_frames = int(length_s * 25)
+        with self.table("frames", FRAMES) as frames:
+            for number in range(n_frames):
                 seen = sum(number in track["frames"] for track in tracks)
                 frames.add(
                     {
@@ -72,20 +80,60 @@ class Bench:
                         "time_den": 25,
                         "corrupt": number in corrupt,
                         "n_faces": seen,
+                        "shot": sum(number >= cut for cut in cuts),
                     }
                 )
-        with self.workspace.writing("faces") as handle, TableStream(handle, FACES) as faces:
-            for number in range(int(length_s * 25)):
+        with self.table("faces", FACES) as faces:
+            for number in range(n_frames):
                 for index, track in enumerate(tracks):
                     if number in track["frames"]:
                         faces.add(face(number, index, track))
-        names = ["frames", "faces"]
+        with self.table("tracks", TRACKS) as rows:
+            for index, track in enumerate(tracks):
+                inside = [number for number in track["frames"] if number < n_frames] or [0]
+                rows.add(
+                    {
+                        **dict.fromkeys(TRACKS.names),
+                        "track": index,
+                        "shot": sum(inside[0] >= cut for cut in cuts),
+                        "first_frame": inside[0],
+                        "last_frame": inside[-1],
+                        "n_frames": len(inside),
+                        "identity": index,
+                        "n_embedded": 0,
+                    }
+                )
         self.inputs["watch"] = {
-            "artifacts": [record(self.workspace.written(name)) for name in names],
+            "artifacts": [self.written(name) for name in ("frames", "faces", "tracks")],
             "first_frame": "0/1",
-            "last_frame": f"{int(length_s * 25) - 1}/25",
-            "n_frames": int(length_s * 25),
+            "last_frame": f"{n_frames - 1}/25",
+            "n_frames": n_frames,
         }
+
+    def told(
+        self, speaking: dict[int, list[tuple[float, float]]], offset: tuple[float, float] | None = None
+    ) -> None:
+        """`who`: score +3 inside a track's spans, -3 elsewhere; the same offset and confidence for all."""
+        frames = int(self.inputs["watch"]["n_frames"])
+        with self.table("scores", SCORES) as scores, self.table("offsets", OFFSETS) as offsets:
+            for track, spans in speaking.items():
+                for tick in range(frames):
+                    speaks = any(start <= tick / 25 < stop for start, stop in spans)
+                    scores.add({"track": track, "tick": tick, "score": 3.0 if speaks else -3.0})
+                if offset:
+                    found, sure = offset
+                    row = {"track": track, "start_s": 0.0, "stop_s": frames / 25}
+                    offsets.add(row | {"offset_frames": found, "confidence": sure})
+        self.inputs["who"] = {"artifacts": [self.written(name) for name in ("scores", "offsets")]}
+        self.inputs["knows_speakers"] = True
+
+    @contextmanager
+    def table(self, name: str, schema: pa.Schema) -> Iterator[TableStream]:
+        with self.workspace.writing(name) as handle, TableStream(handle, schema) as rows:
+            yield rows
+
+    def written(self, name: str) -> dict[str, Any]:
+        return record(self.workspace.written(name))
 
     def select(self, **config: Any) -> list[Row]:
         step = Select(SelectConfig(**config))
@@ -104,6 +152,12 @@ def face(number: int, track: int, how: dict[str, Any]) -> dict[str, Any]:
         "score": 1.0,
         "box": np.array([10, 10, 10 + height * 0.8, 10 + height], np.float32),
         "sharpness": how.get("sharpness", 200.0),
+        "luma": how.get("luma", 0.5),
+        "dark_share": 0.0,
+        "bright_share": 0.0,
+        "mouth_occlusion": how.get("hidden", lambda _: 0.0)(number),
+        "jitter": how.get("jitter", 0.002),
+        "crop": b"",
         "pose": pose.reshape(-1),
         "blendshapes": np.zeros(52, np.float32),
         "landmarks": np.zeros(478 * 3, np.float32),
@@ -139,6 +193,9 @@ def test_a_frontal_talking_head_is_kept(tmp_path: Path) -> None:
         ({"frames": [n for n in ALL if not 80 <= n < 95]}, {"min_face_coverage": 0}, "face_lost"),
         ({"frames": [n for n in ALL if n % 4]}, {}, "face_lost"),
         ({"frames": range(0)}, {}, "no_face"),
+        ({"frames": ALL, "luma": 0.02}, {"min_face_luma": 0.1}, "face_dark"),
+        ({"frames": ALL, "jitter": 0.08}, {}, "face_jittery"),
+        ({"frames": ALL, "hidden": lambda n: 0.9 if n % 3 == 0 else 0.1}, {}, "mouth_hidden"),
     ],
 )
 def test_each_limit_rejects(
@@ -234,3 +291,99 @@ def test_other_modalities_where_the_preset_allows_them(tmp_path: Path) -> None:
     (row,) = both.select(**anything)
     assert row.status == "ok" and row.measures["track"] is None, "kept as audio only"
     assert reasons(row) == ["face_small"], "and says why"
+
+
+A_TURNS, B_TURNS = [(1.0, 4.0), (8.0, 11.0)], [(4.2, 7.8)]
+
+
+def two_people(folder: Path, **facts: Any) -> Bench:
+    bench = Bench(folder)
+    bench.speech([(1.0, 11.0)])
+    bench.video([{"frames": ALL}, {"frames": ALL}], **facts)
+    return bench
+
+
+def spans(rows: list[Row]) -> list[tuple[int | None, float, float]]:
+    return [
+        (row.measures["track"], float(Fraction(row.measures["start"])), float(Fraction(row.measures["stop"])))
+        for row in rows
+    ]
+
+
+def test_each_turn_is_a_clip_of_the_face_that_speaks_it(tmp_path: Path) -> None:
+    bench = two_people(tmp_path)
+    bench.told({0: A_TURNS, 1: B_TURNS})
+    rows = bench.select()
+    assert [row.status for row in rows] == ["ok"] * 3
+    found = spans(rows)
+    assert [track for track, _, _ in found] == [0, 1, 0]
+    for (_, start, stop), (said, until) in zip(found, [A_TURNS[0], B_TURNS[0], A_TURNS[1]], strict=True):
+        assert abs(start - said) <= 0.25 and abs(stop - until) <= 0.25
+    assert all(row.measures["speaking_share"] > 0.8 for row in rows)
+    assert all(row.measures["speaker_margin"] == pytest.approx(6, abs=0.8) for row in rows)
+
+
+def test_nobody_is_asked_and_two_faces_are_one_too_many(tmp_path: Path) -> None:
+    bench = two_people(tmp_path)
+    assert {row.reason for row in bench.select()} == {"several_faces"}
+
+
+def test_only_face_rejects_a_silent_listener(tmp_path: Path) -> None:
+    bench = two_people(tmp_path)
+    bench.told({0: A_TURNS, 1: B_TURNS})
+    assert {row.reason for row in bench.select(only_face=True)} == {"several_faces"}
+
+
+def test_speech_of_nobody_in_the_picture_is_told(tmp_path: Path) -> None:
+    bench = two_people(tmp_path)
+    bench.told({0: A_TURNS, 1: []})
+    rows = bench.select()
+    ends = [(row.measures["track"], row.status, row.reason) for row in rows]
+    assert ends == [(0, "ok", None), (None, "skipped", "not_speaking"), (0, "ok", None)]
+    (kept,) = [row for row in bench.select(need_video=False) if row.measures["track"] is None]
+    assert kept.status == "ok" and kept.measures["has_audio"], "its sound is still speech"
+
+
+def test_both_speakers_of_an_overlap_get_a_clip_that_says_so(tmp_path: Path) -> None:
+    bench = two_people(tmp_path)
+    bench.told({0: [(1.0, 7.0)], 1: [(5.0, 11.0)]})
+    rows = bench.select()
+    assert [(row.measures["track"], row.status) for row in rows] == [(0, "ok"), (1, "ok")]
+    first, second = (row.measures["other_speaking_share"] for row in rows)
+    assert first == pytest.approx(2 / 6, abs=0.08) and second == pytest.approx(2 / 6, abs=0.08)
+    assert {row.reason for row in bench.select(max_other_speaking_share=0.1)} == {"speech_overlaps"}
+
+
+def test_no_clip_crosses_a_cut(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.speech([(2.0, 8.0)])
+    bench.video([{"frames": range(125)}, {"frames": range(125, 500)}], cuts=(125,))
+    rows = bench.select()
+    assert [(row.status, row.measures["track"]) for row in rows] == [("ok", 0), ("ok", 1)]
+    assert spans(rows)[0][2] <= 5.0 <= spans(rows)[1][1]
+    bench.told({0: [(0, 20)], 1: [(0, 20)]})
+    asked = bench.select()
+    assert [(row.status, row.measures["track"]) for row in asked] == [("ok", 0), ("ok", 1)]
+    assert spans(asked)[0][2] <= 5.0 <= spans(asked)[1][1]
+
+
+@pytest.mark.parametrize(
+    ("offset", "config", "reason"),
+    [
+        ((5.0, 0.95), {}, "out_of_sync"),
+        ((-5.0, 0.95), {}, "out_of_sync"),
+        ((5.0, 0.4), {}, None),
+        ((2.0, 0.95), {}, None),
+        ((2.0, 0.95), {"max_av_offset_frames": 1}, "out_of_sync"),
+        ((float("nan"), 0.0), {}, None),
+    ],
+)
+def test_only_a_sure_offset_is_held_against_a_clip(
+    tmp_path: Path, offset: tuple[float, float], config: dict[str, Any], reason: str | None
+) -> None:
+    bench = Bench(tmp_path)
+    bench.speech([(2.0, 6.0)])
+    bench.video([{"frames": ALL}])
+    bench.told({0: [(0, 20)]}, offset=offset)
+    (row,) = bench.select(**config)
+    assert row.reason == reason

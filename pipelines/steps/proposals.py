@@ -1,0 +1,145 @@
+"""Proposals: which stretches of a source might become clips, and of whom. Judged later, in `limits`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from manifests.ids import TICK_HZ
+from manifests.store import Store
+from pipelines.sections import SelectConfig
+from pipelines.steps.chunks import face_runs, join_speech, split_long
+from pipelines.steps.listen import HOP_S
+from pipelines.steps.seen import Seen
+
+TELL_S = 0.5
+"""Speech that belongs to no visible face is told when it is at least so long; less is an edge of a turn."""
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A stretch on the source's timeline, seconds. `asked` says whether `who` was asked whose speech it is.
+
+    `track` None and `asked`: nobody in the picture. `track` None and not `asked`: whoever is seen most.
+    `speaking_share` is the share of the speech during which the face is seen to speak, `margin` by how much
+    its score leads that of the next face.
+    """
+
+    start_s: float
+    stop_s: float
+    track: int | None = None
+    asked: bool = False
+    speaking_share: float | None = None
+    margin: float | None = None
+
+
+@dataclass(frozen=True)
+class Speech:
+    """Voice activity of a source: `segments` on its timeline, and `probability` a hop from `zero_s` on."""
+
+    segments: list[tuple[float, float]]
+    probability: NDArray[np.float32]
+    zero_s: float
+
+
+def read_speech(store: Store, listened: dict[str, Any], zero_s: float, config: SelectConfig) -> Speech:
+    """Segments of speech by the limits of the config."""
+    from extractors.speech import speech_segments
+
+    table = pq.read_table(pa.BufferReader(store.read(listened["artifacts"][0]["name"])))
+    probability = table.column("speech").to_numpy()
+    segments = speech_segments(
+        probability,
+        threshold=config.speech_threshold,
+        min_speech_s=config.min_speech_s,
+        min_silence_s=config.min_silence_s,
+        pad_s=config.pad_s,
+        hop_s=HOP_S,
+    )
+    return Speech([(zero_s + start, zero_s + stop) for start, stop in segments], probability, zero_s)
+
+
+def propose(speech: Speech | None, seen: Seen | None, config: SelectConfig) -> list[Proposal]:
+    """Speech, of the face that speaks it; or, where a preset needs none, stretches with a face."""
+    found: list[Proposal] = []
+    if speech is not None and seen is not None and seen.scores is not None:
+        found = _of_speakers(speech, seen, config)
+    elif speech is not None:
+        cuts = seen.shot_starts_s[1:] if seen is not None else np.zeros(0)
+        for chunk in _chunks(speech.segments, speech, config):
+            found.extend(Proposal(*piece) for piece in _split_at(chunk, cuts))
+    if not found and not config.need_audio and seen is not None:
+        for start, stop in seen.shots_s:
+            here = np.unique(seen.face_s[(seen.face_s >= start) & (seen.face_s < stop)])
+            runs = face_runs(here, max_gap_s=config.max_face_gap_s, max_chunk_s=config.max_chunk_s)
+            found.extend(Proposal(*run) for run in runs)
+    return found
+
+
+def _chunks(
+    segments: Sequence[tuple[float, float]], speech: Speech, config: SelectConfig
+) -> list[tuple[float, float]]:
+    """Segments joined over pauses, and cut where they are too long."""
+    joined = join_speech(segments, max_gap_s=config.max_pause_s, max_chunk_s=config.max_chunk_s)
+    zero_s = speech.zero_s
+    return [
+        (zero_s + start, zero_s + stop)
+        for low, high in joined
+        for start, stop in split_long(
+            (low - zero_s, high - zero_s), speech.probability, hop_s=HOP_S, max_chunk_s=config.max_chunk_s
+        )
+    ]
+
+
+def _split_at(chunk: tuple[float, float], cuts: NDArray[np.float64]) -> list[tuple[float, float]]:
+    start, stop = chunk
+    edges = [start, *cuts[(cuts > start) & (cuts < stop)].tolist(), stop]
+    return list(pairwise(edges))
+
+
+def _of_speakers(speech: Speech, seen: Seen, config: SelectConfig) -> list[Proposal]:
+    """Turns of each track, joined and cut like speech; and the speech of nobody that is seen."""
+    from extractors.speaking import TrackScores, Turn, assign
+
+    assert seen.scores is not None
+    first_s = float(seen.frame_s[0])
+    tracks = [
+        TrackScores(track, first_s + ticks[0] / TICK_HZ, scores)
+        for track, (ticks, scores) in sorted(seen.scores.items())
+    ]
+    of_track: dict[int | None, list[Turn]] = {}
+    for turn in assign(speech.segments, tracks):
+        of_track.setdefault(turn.track, []).append(turn)
+        for over in turn.overlaps:  # who speaks into another's turn speaks, too
+            own = replace(turn, start_s=over.start_s, stop_s=over.stop_s, track=over.track, share=1.0)
+            of_track.setdefault(over.track, []).append(own)
+    found = []
+    for track, mine in of_track.items():
+        mine.sort(key=lambda turn: turn.start_s)
+        for start, stop in _chunks([(turn.start_s, turn.stop_s) for turn in mine], speech, config):
+            if track is None:
+                found.append(Proposal(start, stop, asked=True))
+                continue
+            inside = [turn for turn in mine if turn.start_s < stop and turn.stop_s > start]
+            lengths = np.array([min(stop, one.stop_s) - max(start, one.start_s) for one in inside])
+            margins = [one.margin for one in inside if one.margin is not None]
+            low, high = seen.shot_of(track)
+            found.append(
+                Proposal(
+                    max(start, low),
+                    min(stop, high),
+                    track,
+                    asked=True,
+                    speaking_share=float(np.average([one.share for one in inside], weights=lengths)),
+                    margin=float(np.mean(margins)) if margins else None,
+                )
+            )
+    told = [one for one in found if one.track is not None or one.stop_s - one.start_s >= TELL_S]
+    return sorted(told, key=lambda one: (one.start_s, one.track is None, one.track or 0))
