@@ -66,7 +66,8 @@ def judge_face(seen: Seen | None, span: Span, config: SelectConfig, proposal: Pr
     mine = here & (seen.track == track)
     if not mine.any():
         return Verdict(None, {"face_coverage": 0.0}, [*damage, Limit(Reason.FACE_LOST)])
-    others = float(counts[tracks != track].max(initial=0)) / n_frames
+    beside = np.intersect1d(seen.face_s[here & (seen.track != track)], seen.face_s[mine])
+    others = len(beside) / n_frames  # at the same time: a track that was split is no second face
     measures = {
         "face_coverage": float(mine.sum()) / n_frames,
         "longest_face_gap_s": float(np.diff([start_s, *seen.face_s[mine], stop_s]).max()),
