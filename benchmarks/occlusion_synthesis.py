@@ -98,11 +98,11 @@ class Mesh:
 
 
 def close_up(frames: list[Array], box: Array) -> list[Array]:
-    """Three face sizes round the face, at most 300 px."""
+    """Three face sizes round the face, at most 400 px."""
     height, width = frames[0].shape[:2]
     (x, y), side = (box[:2] + box[2:]) / 2, 1.5 * max(box[2:] - box[:2])
     x0, y0, x1, y1 = max(0, int(x - side)), max(0, int(y - side)), min(width, int(x + side)), int(y + side)
-    scale = min(1.0, 300 / max(x1 - x0, min(height, y1) - y0))
+    scale = min(1.0, 400 / max(x1 - x0, min(height, y1) - y0))
     return [resized(image[y0:y1, x0:x1], scale) for image in frames]
 
 
@@ -260,7 +260,7 @@ def made_track(media: Path, mesh: Mesh, half: str, source: tuple[str, int, int],
     bare = mesh.follow(frames)
     if any(points is None for points in bare):
         return None
-    scale = min(1.0, max(rng.choice([1, 0.75, 0.55]), 55 / float(np.ptp(bare[0][:, 0]))))
+    scale = min(1.0, max(rng.choice([1, 0.7, 0.45]), 55 / float(np.ptp(bare[0][:, 0]))))
     frames, points = [resized(image, scale) for image in frames], [p * np.float32(scale) for p in bare]
     kind = KINDS[number % len(KINDS)]
     made: list[tuple[Array, float]] = [(image, 0.0) for image in frames]

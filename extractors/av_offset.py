@@ -11,7 +11,10 @@ earlier by as much, puts it right.** Recipes that say "-1 = audio leads" have re
 `confidence` is a probability: that the offset is within a frame of the truth, where half of the tracks are
 in sync at some lag and half (dubbed, silent, somebody else's voice) at none. The correlations are read as a
 likelihood of each lag, together with the hypothesis that no lag is right; little material, lips that do not
-move, noise and a second peak all leave it low.
+move, noise and a second peak all leave it low. It was fitted to GRID's short English sentences, frontal and
+clean, and tried (`benchmarks/av_offset.py`) on four other people of GRID: of 960 trials those that claimed
+0.9 and more were right in 0.97, 0.7-0.9 in 0.81, 0.5-0.7 in 0.73, 0.3-0.5 in 0.38, less in 0.11. Another's
+voice in the same rhythm passes 0.5 in one case of six.
 """
 
 from __future__ import annotations

@@ -51,6 +51,12 @@ _MOUTH_X, _MOUTH_Y, _MOUTH_HALF_PX, _MOUTH_CURVE = 224.5, 149.0, 21.0, 0.020
 _MOUTH_MAX_PX = 16.0
 _JAW_REACH_PX, _JAW_HALF_PX = 26.0, 34.0
 _MOUTH_COLOUR = (52.0, 16.0, 18.0)
+# Corners of each eye (x, y), and how far its lash line and its lower lid bulge from the line between them
+_EYES = (
+    ((192.5, 101.0), (214.5, 103.5), 5.5, 2.4),
+    ((236.5, 104.5), (260.0, 104.0), 5.9, 3.1),
+)
+_LID_PX, _LASH_PX = 4.0, 2.0  # skin above the lashes that stretches when the lid comes down; the lashes
 
 
 @dataclass(frozen=True)
@@ -144,6 +150,28 @@ def open_mouth(portrait: Portrait, amount: float) -> tuple[Image, Floats]:
     picture[top:bottom, left:right] = np.round(mixed).astype(np.uint8)
     depth[top:bottom, left:right] = cv2.remap(portrait.depth, x, from_y, cv2.INTER_LINEAR)
     return picture, depth
+
+
+def close_eyes(picture: Image, amount: float) -> Image:
+    """The picture with the upper lids lowered; `amount` 0 (as photographed) to 1 (shut).
+
+    The lashes sink to the lower lid, and the skin above them stretches over the eye.
+    """
+    picture = picture.copy()
+    for (left_x, left_y), (right_x, right_y), lashes_px, lower_px in _EYES:
+        left, right, top, bottom = int(left_x), int(right_x) + 2, int(left_y) - 14, int(left_y) + 14
+        y, x = np.mgrid[top:bottom, left:right].astype(np.float32)
+        across = np.clip((x - left_x) / (right_x - left_x), 0.0, 1.0)
+        line = left_y + across * (right_y - left_y)
+        bulge = 4.0 * across * (1.0 - across)
+        lashes = line - lashes_px * bulge
+        skin = lashes - _LID_PX * bulge
+        sunk = lashes + amount * (lashes_px + lower_px) * bulge
+        stretched = skin + (y - skin) * (lashes - skin) / np.maximum(sunk - skin, 1e-6)
+        lid = np.where(y < sunk, stretched, y - sunk + lashes)
+        from_y = np.where((y <= skin) | (y >= sunk + _LASH_PX), y, lid).astype(np.float32)
+        picture[top:bottom, left:right] = cv2.remap(picture, x, from_y, cv2.INTER_CUBIC)
+    return picture
 
 
 def rotation(yaw_deg: float, pitch_deg: float) -> NDArray[np.float64]:

@@ -18,7 +18,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synth.demo_speech import SENTENCES, Speech, speak_track
-from synth.portrait_head import CENTRE, Floats, Image, load_portrait, open_mouth, rotation, see_head
+from synth.portrait_head import (
+    CENTRE,
+    Floats,
+    Image,
+    close_eyes,
+    load_portrait,
+    open_mouth,
+    rotation,
+    see_head,
+)
 
 SHOWN_PX = 270.0
 """Height of the part of the portrait that fills a frame, portrait pixels."""
@@ -31,18 +40,19 @@ class Motion:
     """What the head does, one value a frame.
 
     yaw_deg: positive turns the nose to the picture's right; pitch_deg: positive lowers it (both counted
-    from the portrait's own pose, R = Rx(pitch) Ry(yaw)); mouth: 0 as photographed to 1 wide open.
-    All float64 (T,). MediaPipe finds the face from yaw -33 to 45 and pitch -24 to 24.
+    from the portrait's own pose, R = Rx(pitch) Ry(yaw)); mouth: 0 as photographed to 1 wide open; blink: 0
+    as photographed to 1, both eyes shut. All float64 (T,). MediaPipe finds the face from yaw -33 to 45 and pitch -24 to 24.
     """
 
     yaw_deg: NDArray[np.float64]
     pitch_deg: NDArray[np.float64]
     mouth: NDArray[np.float64]
+    blink: NDArray[np.float64]
 
     def __post_init__(self) -> None:
-        shapes = {self.yaw_deg.shape, self.pitch_deg.shape, self.mouth.shape}
+        shapes = {curve.shape for curve in (self.yaw_deg, self.pitch_deg, self.mouth, self.blink)}
         if len(shapes) != 1 or self.yaw_deg.ndim != 1:
-            raise ValueError(f"yaw, pitch and mouth must be curves of one length, got shapes {shapes}")
+            raise ValueError(f"yaw, pitch, mouth and blink must be curves of one length, got shapes {shapes}")
 
     def __len__(self) -> int:
         return len(self.yaw_deg)
@@ -62,8 +72,10 @@ def render_frames(motion: Motion, *, size_px: tuple[int, int] = (480, 640)) -> I
     columns = slice(*np.searchsorted(x, (CENTRE[0] - _HEAD_REACH_PX[0], CENTRE[0] + _HEAD_REACH_PX[0])))
     rows = slice(*np.searchsorted(y, (CENTRE[1] - _HEAD_REACH_PX[1], CENTRE[1] + _HEAD_REACH_PX[1])))
     box = (rows, columns)
-    for yaw_deg, pitch_deg, mouth in zip(motion.yaw_deg, motion.pitch_deg, motion.mouth, strict=True):
+    curves = zip(motion.yaw_deg, motion.pitch_deg, motion.mouth, motion.blink, strict=True)
+    for yaw_deg, pitch_deg, mouth, blink in curves:
         picture, depth = open_mouth(portrait, float(mouth))
+        picture = close_eyes(picture, float(blink))
         turn = rotation(float(yaw_deg), float(pitch_deg))
         head, cover = _draw_head(picture, depth, xx[box], yy[box], turn)
         frame = still.copy()
@@ -217,6 +229,7 @@ def _motion(clip: DemoClip, speech: Speech, frames: int, fps: Fraction) -> Motio
         clip.yaw_deg + clip.yaw_swing_deg * np.sin(2 * np.pi * time_s / 3.2),
         3.0 * np.sin(2 * np.pi * time_s / 2.3),
         0.8 * mouth_of_speech(speech.pcm, speech.rate_hz, fps=fps, frames=frames),
+        np.zeros(frames),
     )
 
 
