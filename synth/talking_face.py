@@ -41,7 +41,8 @@ class Motion:
 
     yaw_deg: positive turns the nose to the picture's right; pitch_deg: positive lowers it (both counted
     from the portrait's own pose, R = Rx(pitch) Ry(yaw)); mouth: 0 as photographed to 1 wide open; blink: 0
-    as photographed to 1, both eyes shut. All float64 (T,). MediaPipe finds the face from yaw -33 to 45 and pitch -24 to 24.
+    as photographed to 1, both eyes shut. All float64 (T,). MediaPipe finds the
+    face from yaw -33 to 45 and pitch -24 to 24.
     """
 
     yaw_deg: NDArray[np.float64]
