@@ -129,11 +129,10 @@ def _end(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _clips(corpus: Corpus, in_shards: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """A clip that select rejected ends there; one it kept ends as cutting ended."""
+    """A clip that select rejected ends there; one it kept ends where a step over clips first failed it."""
     paths = {source.id: shown(source.path) for source in corpus.listing.sources}
     shards = {row["key"]: row for row in in_shards}
-    items = corpus.items("cut")
-    cut = {items[row["item"]].inputs["key"]: row for row in corpus.rows("cut")}
+    told = [(name, *_by_clip(corpus, name)) for name, step in corpus.steps.items() if step.per_clip]
     for row in corpus.rows("select"):
         if row["start"] is None:
             continue  # a source without any clip: told as a source
@@ -142,12 +141,32 @@ def _clips(corpus: Corpus, in_shards: list[dict[str, Any]]) -> Iterator[dict[str
         line |= {"failed_limits": [limit["reason"] for limit in row["failed_limits"]] or None}
         if row["status"] != Status.OK:
             yield line | {"step": "select", **_end(row)}
-        elif row["key"] in cut:
+        else:
             shard = shards.get(row["key"], {})
             place = {"split": shard.get("split"), "shard": shard.get("shard")}
-            yield line | {"step": "cut", **place, **_end(cut[row["key"]])}
-        else:
-            yield line | {"step": "cut", "status": "open"}
+            yield line | place | _end_of_clip(row["key"], told)
+
+
+Told = tuple[str, set[str], dict[str, dict[str, Any]]]
+
+
+def _by_clip(corpus: Corpus, name: str) -> tuple[set[str], dict[str, dict[str, Any]]]:
+    """Keys of the clips that a step should do, and its row for each that it did."""
+    items = corpus.items(name)
+    planned = {item.inputs["key"] for item in items.values()}
+    return planned, {items[row["item"]].inputs["key"]: row for row in corpus.rows(name)}
+
+
+def _end_of_clip(key: str, told: list[Told]) -> dict[str, Any]:
+    end: dict[str, Any] = {"step": told[0][0], "status": "open"}
+    for name, planned, rows in told:
+        if key in rows:
+            end = {"step": name, **_end(rows[key])}
+        elif key in planned:
+            end = {"step": name, "status": "open"}
+        if end["status"] != Status.OK:
+            break
+    return end
 
 
 def _packed(corpus: Corpus) -> Iterator[dict[str, Any]]:

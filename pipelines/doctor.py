@@ -263,7 +263,9 @@ def _models() -> list[Check]:
     checks = []
     for row in rows:
         if row.name in needed or row.state == "wrong":
-            level: Level = "ok" if row.state == "present" else "fail"
+            fetched = any(source.startswith("https:") for source in row.sources)
+            absent: Level = "warn" if fetched and row.state == "missing" else "fail"
+            level: Level = "ok" if row.state == "present" else absent
             checks.append(Check(f"weights {row.name}", level, row.where, _weights_remedy(row)))
     others = [row for row in rows if row.name not in needed]
     present = [row.name for row in others if row.state == "present"]
@@ -279,7 +281,7 @@ def _weights_remedy(row: ModelRow) -> str:
         return ""  # what is wrong with a file stands in the finding, with its cure
     published = any(source.startswith("https:") for source in row.sources)
     if published:
-        return f"duologue models --fetch {row.name}"
+        return f"the first build downloads it; or duologue models --fetch {row.name}"
     return "see docs/models.md" if row.sha256 is None else _install("build")
 
 

@@ -174,7 +174,8 @@ class Step(ABC, Generic[ConfigT]):
     `upstream` names the steps whose keys enter this step's key; a step that only says which items are
     wanted (`select`, to `cut`) is not among them, so moving its thresholds re-keys nothing. `libraries`
     names the distributions whose version can change the output. `per_source`: each item is one whole
-    source, so a failed item is the end of its source.
+    source, so a failed item is the end of its source. `per_clip`: each item is one kept clip, named by
+    `inputs["key"]`, and its artifacts are members of that sample; a failed item is the end of its clip.
     """
 
     name: ClassVar[str]
@@ -182,6 +183,7 @@ class Step(ABC, Generic[ConfigT]):
     upstream: ClassVar[tuple[str, ...]] = ()
     libraries: ClassVar[tuple[str, ...]] = ()
     per_source: ClassVar[bool] = False
+    per_clip: ClassVar[bool] = False
     measurements: ClassVar[pa.Schema] = pa.schema([])
     resources: ClassVar[Resources] = Resources()
     speed: ClassVar[float] = 1.0  # media seconds one worker does a second, roughly; for estimates

@@ -36,6 +36,7 @@ class Cut(Step[CutConfig]):
     name = "cut"
     version = 2
     speed = 8.0
+    per_clip = True
     libraries = ("av", "numpy", "opencv-python-headless", "soundfile", "soxr")
     upstream = ("watch", "who")
     resources = Resources(cpus=1.0, memory_gb=1.0)

@@ -120,29 +120,44 @@ def _speaking(seen: Seen, span: Span, track: int, proposal: Proposal) -> dict[st
     }
 
 
-def _offset(seen: Seen, span: Span, track: int) -> dict[str, float]:
-    """The audio-visual offset measured where the span lies."""
+def _offset(seen: Seen, span: Span, track: int) -> dict[str, Any]:
+    """The audio-visual offset of the stretch in which most of the span lies; nothing where none was found."""
     start_s, stop_s = float(span.start), float(span.stop)
-    rows = [row for row in seen.offsets if row["track"] == track and not np.isnan(row["offset_frames"])]
-    if not rows:
+    shared = [
+        (min(stop_s, row["stop_s"]) - max(start_s, row["start_s"]), row)
+        for row in seen.offsets
+        if row["track"] == track
+    ]
+    overlap_s, best = max(shared, key=lambda one: one[0], default=(0.0, {}))
+    if overlap_s <= 0 or np.isnan(best["offset_frames"]):
         return {}
-    best = max(rows, key=lambda row: min(stop_s, row["stop_s"]) - max(start_s, row["start_s"]))
-    return {"av_offset_frames": best["offset_frames"], "av_offset_confidence": best["confidence"]}
+    return {
+        "av_offset_frames": best["offset_frames"],
+        "av_offset_confidence": best["confidence"],
+        "av_offset_method": best["method"],
+    }
+
+
+def _sure_offset(measures: dict[str, Any], config: SelectConfig) -> float | None:
+    """Frames between picture and sound, where the method that measured them is sure; else None."""
+    if "av_offset_frames" not in measures:
+        return None
+    enough = {"lips": config.av_offset_confidence, "syncnet": config.syncnet_confidence}
+    sure = measures["av_offset_confidence"] >= enough[measures["av_offset_method"]]
+    return abs(measures["av_offset_frames"]) if sure else None
 
 
 def _failed(measures: dict[str, Any], config: SelectConfig, *, asked: bool) -> list[Limit]:
-    """Every limit that a measure fails; what was not measured fails none."""
+    """Every limit that a measure fails, the face's own first; what was not measured fails none."""
     others = measures["other_face_coverage"] if config.only_face or not asked else None
-    sure = measures.get("av_offset_confidence", 0.0) >= config.av_offset_confidence
-    offset = abs(measures["av_offset_frames"]) if sure else None
     at_most = [
-        (Reason.SEVERAL_FACES, others, config.max_other_face_coverage),
         (Reason.FACE_LOST, measures["longest_face_gap_s"], config.max_face_gap_s),
         (Reason.YAW_LARGE, measures["mean_abs_yaw_deg"], config.max_mean_abs_yaw_deg),
         (Reason.MOUTH_HIDDEN, measures["hidden_mouth_share"], config.max_hidden_mouth_share),
         (Reason.FACE_JITTERY, measures["jitter"], config.max_jitter),
+        (Reason.SEVERAL_FACES, others, config.max_other_face_coverage),
         (Reason.SPEECH_OVERLAPS, measures.get("other_speaking_share"), config.max_other_speaking_share),
-        (Reason.OUT_OF_SYNC, offset, config.max_av_offset_frames),
+        (Reason.OUT_OF_SYNC, _sure_offset(measures, config), config.max_av_offset_frames),
     ]
     at_least = [
         (Reason.NOT_SPEAKING, measures.get("speaking_share"), config.min_speaking_share),

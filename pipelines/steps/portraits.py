@@ -5,7 +5,6 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Any
 
-import cv2
 import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
@@ -70,6 +69,8 @@ def _portrait(clip: Clip, path: str, store: Store, track: int, frame: int) -> ND
 
 
 def _png(image: NDArray[Any]) -> bytes:
+    import cv2
+
     done, data = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
     assert done
     return bytes(data)

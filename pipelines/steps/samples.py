@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -24,20 +24,17 @@ if TYPE_CHECKING:
 
 
 def planned_samples(corpus: Corpus, config: PackConfig) -> Iterator[PlannedSample]:
-    """Every clip that was cut, with its members and its KEY.json."""
+    """Every clip that all steps over clips finished, with its members and its KEY.json."""
     sources = {row["source_id"]: row for row in corpus.rows("ingest")}
-    items = corpus.items("cut")
     provenance = _provenance(corpus)
     wanted = corpus.steps["cut"].config.members
     people = people_of(corpus)
     selected = {row["key"]: row for row in corpus.rows("select")}
     clips_of = Counter(row["source_id"] for row in selected.values())
     fixed = {row["speaker"]: row["split"] for row in sources.values() if row["speaker"] and row["split"]}
-    for row in corpus.rows("cut"):
-        if row["status"] != Status.OK:
-            continue
+    for clip, rows in _finished(corpus):
+        row = rows["cut"]
         source = sources[row["source_id"]]
-        clip = items[row["item"]].inputs
         speaker = source["speaker"]
         split = source["split"] or fixed.get(speaker)  # one fixed split holds for all of a person
         split = split or split_of(speaker or source["source_id"], config.split_shares, seed=config.split_seed)
@@ -45,7 +42,8 @@ def planned_samples(corpus: Corpus, config: PackConfig) -> Iterator[PlannedSampl
             Member(
                 extension_of(artifact["name"]), artifact["bytes"], artifact["sha256"], name=artifact["name"]
             )
-            for artifact in row["artifacts"]
+            for one in rows.values()
+            for artifact in one["artifacts"]
         ]
         extensions = [member.extension for member in members]
         text = json.dumps(
@@ -53,7 +51,7 @@ def planned_samples(corpus: Corpus, config: PackConfig) -> Iterator[PlannedSampl
             | _columns(clip, extensions, wanted)
             | _labels(clip, source, whole=clips_of[row["source_id"]] == 1)
             | {"person": people.get((row["source_id"], clip["measures"]["identity"]))}
-            | {"missing": _missing(row, selected[clip["key"]]), "provenance": provenance},
+            | {"missing": _missing(rows.values(), selected[clip["key"]]), "provenance": provenance},
             ensure_ascii=False,
             sort_keys=True,
             indent=1,
@@ -62,6 +60,21 @@ def planned_samples(corpus: Corpus, config: PackConfig) -> Iterator[PlannedSampl
         yield PlannedSample(
             clip["key"], split, (header, *sorted(members, key=lambda member: member.extension))
         )
+
+
+def _finished(corpus: Corpus) -> Iterator[tuple[dict[str, Any], dict[str, dict[str, Any]]]]:
+    """What `cut` was asked of each clip, and by step the rows about it, where every one ended ok."""
+    rows: dict[str, dict[str, dict[str, Any]]] = {}
+    failed: set[str] = set()
+    for name in (name for name, step in corpus.steps.items() if step.per_clip):
+        items = corpus.items(name)
+        done = {items[row["item"]].inputs["key"]: row for row in corpus.rows(name)}
+        failed |= {item.inputs["key"] for item in items.values()} - done.keys()
+        failed |= {key for key, row in done.items() if row["status"] != Status.OK}
+        for key, row in done.items():
+            rows.setdefault(key, {})[name] = row
+    clips = {item.inputs["key"]: item.inputs for item in corpus.items("cut").values()}
+    yield from ((clips[key], rows[key]) for key in sorted(clips) if key not in failed)
 
 
 def extension_of(name: str) -> str:
@@ -121,10 +134,10 @@ def _labels(clip: dict[str, Any], source: dict[str, Any], *, whole: bool) -> dic
     return labels
 
 
-def _missing(cut: dict[str, Any], selected: dict[str, Any]) -> dict[str, str]:
+def _missing(rows: Iterable[dict[str, Any]], selected: dict[str, Any]) -> dict[str, str]:
     """Members the clip lacks and why: for its video, the first limit that the face failed."""
     reasons = [limit["reason"] for limit in selected["failed_limits"] or []]
-    missing: dict[str, str] = json.loads(cut["missing"])
+    missing = {name: why for row in rows for name, why in json.loads(row["missing"]).items()}
     faceless = str(Reason.NO_FACE)
     return {name: (reasons[0] if reasons and why == faceless else why) for name, why in missing.items()}
 

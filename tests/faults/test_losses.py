@@ -152,7 +152,8 @@ def test_commands_on_a_finished_corpus(clips: Path, out: Path) -> None:
     failed = command("failures", str(out), "--json")
     assert failed.returncode == 0 and failed.stdout == ""
     replayed = command("replay", str(out), CLIPS[0])
-    assert replayed.returncode == 0 and replayed.stdout.count("same as its receipt") == 5, replayed.stdout
+    assert replayed.returncode == 0, replayed.stderr
+    assert replayed.stdout.count("ok (same as its receipt)") == 6, replayed.stdout
     planned = command("plan", str(clips), "--out", str(out), "--set", "select.min_face_px=138")
     assert planned.returncode == 0
     rows = [line.split("│") for line in planned.stdout.splitlines() if "│" in line]
