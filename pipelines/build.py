@@ -31,6 +31,7 @@ from pipelines.steps.listen import Listen
 from pipelines.steps.pack import SHARDS, Pack
 from pipelines.steps.people import People
 from pipelines.steps.select import Select
+from pipelines.steps.tokenize import Tokenize
 from pipelines.steps.watch import Watch
 from pipelines.steps.who import Who
 
@@ -50,6 +51,7 @@ def build_steps(config: BuildConfig) -> dict[str, Step[Any]]:
         "people": People(config.people),
         "select": Select(config.select),
         "cut": Cut(config.cut),
+        "tokenize": Tokenize(config.tokenize),
         "pack": Pack(config.pack),
     }
 
@@ -74,12 +76,14 @@ def build(
 ) -> Built:
     """Run every step to completion, then publish the index and the manifest.
 
-    `retry` names statuses (`failed`, `quarantined`) whose receipts are dropped first. Raises
+    `retry` names statuses (`failed`, `quarantined`) whose receipts are dropped first. Raises WeightsError,
     StoreLockedError, FatalError, EngineError; what is committed stays, and the next run resumes.
     """
     unknown = set(config.engine.resources) - set(corpus.steps)
     if unknown:
         raise ConfigError(f"engine.resources: no step {sorted(unknown)}; there are {', '.join(corpus.steps)}")
+    for name in corpus.steps:
+        corpus.key(name)  # weights that the user was to bring stop the run here, before any work
     store = corpus.store
     with store.locked(break_lock=break_lock):
         store.sweep()

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 app = typer.Typer(
     name="duologue",
     help="Training data for audio-visual spoken-dialogue models, from raw conversation video.",
-    epilog="Start with: duologue build clips/ --out corpus/ --preset face-turns",
+    epilog="Start with: duologue build clips/ --out corpus/ --preset talking-face",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -57,7 +57,7 @@ def _corpus(
     from pipelines.config import load_config
     from pipelines.corpus import Corpus
 
-    chosen = load_config(preset=preset or "face-turns", path=config, overrides=settings or ())
+    chosen = load_config(preset=preset or "talking-face", path=config, overrides=settings or ())
     listing = list_folder(clips, sidecar=sidecar)
     root = clips.parent if clips.is_file() else clips
     corpus = Corpus(
@@ -93,6 +93,12 @@ def build(
     retry: Annotated[
         list[str] | None, typer.Option(help="failed or quarantined: try those items again. Repeatable.")
     ] = None,
+    allow_untrained: Annotated[
+        bool,
+        typer.Option(
+            "--allow-untrained", help="Codecs without weights run on random ones, and their tokens say so."
+        ),
+    ] = False,
     break_lock: Annotated[bool, typer.Option(help="Take over the lock of a run that is gone.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print only errors.")] = False,
 ) -> None:
@@ -109,6 +115,8 @@ def build(
         wrong = set(retry or ()) - {"failed", "quarantined"}
         if wrong:
             fail(f"--retry {', '.join(wrong)}: expected failed or quarantined", 2)
+        if allow_untrained:
+            settings = [*(settings or ()), "tokenize.allow_untrained=true"]
         corpus, chosen = _corpus(clips, out, preset, config, settings, sidecar)
         built = building.build(
             corpus,

@@ -37,7 +37,7 @@ def run_demo(out: Path, clips: Path | None, *, workers: int | None = None) -> tu
             unfinished.rename(clips)
     # a demo must run where nothing but a package index is reached: these weights come inside packages
     offline = ["watch.detector=mediapipe", "who.model=none"]
-    config = load_config(preset="face-turns", overrides=offline)
+    config = load_config(preset="talking-face", overrides=offline)
     root = clips.parent if clips.is_file() else clips
     corpus = Corpus(Store(out / "corpus"), str(root.resolve()), list_folder(clips), build_steps(config))
     built = build(

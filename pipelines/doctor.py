@@ -257,7 +257,7 @@ def _models() -> list[Check]:
     from pipelines.config import load_config
 
     needed = {
-        name for step in build_steps(load_config(preset="face-turns")).values() for name in step.weights()
+        name for step in build_steps(load_config(preset="talking-face")).values() for name in step.weights()
     }
     rows = model_rows()
     checks = []

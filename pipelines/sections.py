@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import inspect
+from itertools import pairwise
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 
 class Section(BaseModel):
@@ -48,7 +49,8 @@ class WhoConfig(Section):
     model: Literal["lr_asd", "none"] = Field("lr_asd", description="active speaker network")
     offset: Literal["lips", "syncnet", "none"] = Field(
         "lips",
-        description="audio-visual offset: of lip opening and loudness, or by SyncNet (bring its weights)",
+        description="audio-visual offset: by the stored lengths of the mouth, or by SyncNet (bring its "
+        "weights; decodes the picture a second time)",
     )
     device: Literal["cpu", "cuda"] = Field("cpu", description="where the networks run")
 
@@ -106,7 +108,10 @@ class SelectConfig(Section):
         3.0, ge=0, le=15, description="frames of 40 ms between picture and sound"
     )
     av_offset_confidence: float = Field(
-        0.8, ge=0, le=1, description="an offset that is less sure is not held against a clip"
+        0.8, ge=0, le=1, description="an offset by the lips that is less sure is not held against a clip"
+    )
+    syncnet_confidence: float = Field(
+        3.0, ge=0, description="the same for an offset by SyncNet, on that network's own scale"
     )
     mouth_hidden_above: float = Field(
         0.5, ge=0, le=1, description="mouth occlusion from which the mouth counts as hidden"
@@ -172,6 +177,47 @@ class CutConfig(Section):
         return options
 
 
+class TokenizeConfig(Section):
+    """Codec tokens of each clip's audio."""
+
+    codecs: tuple[str, ...] = Field(
+        (), description="mimi, dac16x25, dac16, dac24, dac44, lyra: which tokens a sample gets"
+    )
+    n_codebooks: dict[str, Annotated[int, Field(ge=1)]] = Field(
+        default_factory=dict, description="by codec: its first codebooks; else as many as is usual"
+    )
+    allow_untrained: bool = Field(
+        False,
+        description="run a codec whose weights are missing with random ones, to try things out: its tokens "
+        "are called CODEC-untrained",
+    )
+    device: Literal["cpu", "cuda"] = Field("cpu", description="where the codecs run")
+    precision: Literal["fp32", "bf16"] = Field("fp32", description="bf16: faster on a GPU, other codes")
+    batch_s: tuple[Annotated[float, Field(ge=0)], ...] = Field(
+        (0.0,),
+        min_length=1,
+        description="seconds of sound in a batch, the largest that fits is used; 0: clip by clip, best on "
+        "a CPU",
+    )
+
+    @field_validator("codecs")
+    @classmethod
+    def _known(cls, codecs: tuple[str, ...]) -> tuple[str, ...]:
+        from extractors.codecs import CODECS
+
+        unknown = [name for name in codecs if name not in CODECS]
+        if unknown:
+            raise ValueError(f"no codec {', '.join(unknown)}; there are {', '.join(CODECS)}")
+        return codecs
+
+    @field_validator("batch_s")
+    @classmethod
+    def _descending(cls, batch_s: tuple[float, ...]) -> tuple[float, ...]:
+        if any(low >= high for high, low in pairwise(batch_s)):
+            raise ValueError("sizes must descend")
+        return batch_s
+
+
 class PackConfig(Section):
     """How samples are put into shards."""
 
@@ -221,5 +267,12 @@ class BuildConfig(Section):
     people: PeopleConfig = PeopleConfig()
     select: SelectConfig = SelectConfig()
     cut: CutConfig = CutConfig()
+    tokenize: TokenizeConfig = TokenizeConfig()
     pack: PackConfig = PackConfig()
     engine: EngineConfig = EngineConfig()
+
+    @model_validator(mode="after")
+    def _tokens_have_sound(self) -> BuildConfig:
+        if self.tokenize.codecs and "native" not in self.cut.members:
+            raise ValueError("tokenize.codecs read the member `native`: add it to cut.members")
+        return self

@@ -46,9 +46,10 @@ def planned_samples(corpus: Corpus, config: PackConfig) -> Iterator[PlannedSampl
             for artifact in one["artifacts"]
         ]
         extensions = [member.extension for member in members]
+        tokens = json.loads(rows["tokenize"]["tokens"]) if "tokenize" in rows else {}
         text = json.dumps(
             _header(clip, row, source, split, extensions)
-            | _columns(clip, extensions, wanted)
+            | _columns(clip, extensions, wanted, tokens)
             | _labels(clip, source, whole=clips_of[row["source_id"]] == 1)
             | {"person": people.get((row["source_id"], clip["measures"]["identity"]))}
             | {"missing": _missing(rows.values(), selected[clip["key"]]), "provenance": provenance},
@@ -111,13 +112,16 @@ def _header(
     }
 
 
-def _columns(clip: dict[str, Any], extensions: list[str], wanted: tuple[str, ...]) -> dict[str, Any]:
-    """Rates, channel names and channel groups of the members that are there."""
+def _columns(
+    clip: dict[str, Any], extensions: list[str], wanted: tuple[str, ...], tokens: dict[str, Any]
+) -> dict[str, Any]:
+    """Rates, channel names and channel groups of the members that are there, and what made the tokens."""
     rates = {name: rate for name, rate in rates_hz(wanted).items() if name in extensions}
+    rates |= {name: about["rate_hz"] for name, about in tokens.items()}
     if "native.flac" in extensions:
         rates["native.flac"] = float(clip["recording"]["audio_rate_hz"])
     named = {name: names for name, names in channels(wanted).items() if name in extensions}
-    return {"rates_hz": rates, "channels": named, "groups": groups(extensions)}
+    return {"rates_hz": rates, "channels": named, "groups": groups(extensions), "tokens": tokens}
 
 
 def _labels(clip: dict[str, Any], source: dict[str, Any], *, whole: bool) -> dict[str, Any]:
@@ -156,7 +160,7 @@ def words_inside(words: list[list[Any]], start: Fraction, stop: Fraction) -> lis
 
 
 def _provenance(corpus: Corpus) -> dict[str, Any]:
-    names = ("ingest", "watch", "listen", "who", "people", "cut")
+    names = ("ingest", "watch", "listen", "who", "people", "cut", "tokenize")
     used = sorted({weight for name in names for weight in corpus.steps[name].weights()})
     return {
         "steps": {name: corpus.key(name) for name in names},

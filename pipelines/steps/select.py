@@ -43,6 +43,7 @@ MEASURES = {
     "other_speaking_share": pa.float64(),
     "av_offset_frames": pa.float64(),
     "av_offset_confidence": pa.float64(),
+    "av_offset_method": pa.string(),  # on whose scale the confidence is: lips, syncnet
 }
 """What a clip was judged on, as far as it has a face and sound."""
 
@@ -73,7 +74,7 @@ class Select(Step[SelectConfig]):
     """One item a source whose measurements are complete."""
 
     name = "select"
-    version = 2
+    version = 3
     speed = 700.0
     per_source = True
     upstream = ("watch", "listen", "who")

@@ -73,13 +73,13 @@ OFFSETS = pa.schema(
         pa.field("track", pa.int32(), nullable=False),
         pa.field("start_s", pa.float64(), nullable=False),
         pa.field("stop_s", pa.float64(), nullable=False),
-        pa.field(
-            "offset_frames", pa.float32(), nullable=False
-        ),  # of 40 ms; positive: the sound is early; NaN: nothing to tell
-        pa.field("confidence", pa.float32(), nullable=False),  # 0..1
+        pa.field("method", pa.string(), nullable=False),  # lips, syncnet
+        # of 40 ms; positive: the sound is early; NaN: nothing to tell
+        pa.field("offset_frames", pa.float32(), nullable=False),
+        pa.field("confidence", pa.float32(), nullable=False),  # lips: probability; syncnet: its own scale
     ]
 )
-"""One row a face track and window of at most a minute."""
+"""One row a face track and stretch of at most 45 s. `docs/av-offset.md` says what the numbers mean."""
 
 ROWS_A_GROUP = 512
 

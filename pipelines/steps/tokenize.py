@@ -1,0 +1,170 @@
+"""tokenize: codec tokens of each clip, made of the audio that `cut` wrote at its native rate and channels.
+
+An item is a clip's audio: its id covers the bytes of `native.flac`, so tokens outlive a change of what else
+`cut` writes. A unit is a bundle of clips, batched for the device; which clips share a batch changes no code
+(`extractors.token_batches`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import Iterable
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from extractors.codecs import CODEC_LIBRARIES, CODECS
+from manifests.ids import digest
+from manifests.reasons import Reason, Status
+from manifests.receipts import Row
+from manifests.store import Artifact, Store
+from pipelines.sections import TokenizeConfig
+from pipelines.step import Item, Resources, Step, Unit, Workspace
+
+if TYPE_CHECKING:
+    from extractors.codec import Codec, CodecSpec, Pcm
+    from pipelines.corpus import Corpus
+
+SOUND = "native.flac"
+
+
+class Tokenize(Step[TokenizeConfig]):
+    """One item a clip that was cut."""
+
+    name = "tokenize"
+    version = 1
+    speed = 3.0
+    per_clip = True
+    libraries = (*CODEC_LIBRARIES, "soundfile")
+    measurements = pa.schema(
+        [
+            pa.field("tokens", pa.string()),  # JSON: member -> codec, rate, codebooks, whether trained
+            pa.field("missing", pa.string()),  # JSON: codec -> reason
+        ]
+    )
+
+    def __init__(self, config: TokenizeConfig) -> None:
+        super().__init__(config)
+        gpus = 1.0 if config.device == "cuda" else 0.0
+        self.resources = Resources(cpus=1.0, gpus=gpus, memory_gb=2.5)  # type: ignore[misc]
+
+    def plan(self, corpus: Corpus) -> Iterable[Item]:
+        """Every clip that was cut, if tokens are wanted."""
+        if not self.config.codecs:
+            return
+        clips = corpus.items("cut")
+        for row in corpus.rows("cut"):
+            if row["status"] != Status.OK:
+                continue
+            clip = clips[row["item"]].inputs
+            sound = next((one for one in row["artifacts"] if one["name"].endswith(f".{SOUND}")), None)
+            length = Fraction(clip["stop"]) - Fraction(clip["start"])
+            inputs = {"key": clip["key"], "sound": sound, "duration": str(length)}
+            item = f"{clip['key']}-{digest(sound and sound['sha256'], str(length), length=8)}"
+            yield Item(item, row["source_id"], inputs, float(length))
+
+    def weights(self) -> tuple[str, ...]:
+        """Those of the codecs, but for codecs that run untrained."""
+        trained = [name for name in self.config.codecs if not self._untrained(name)]
+        return tuple(sorted({one for name in trained for one in CODECS[name]}))
+
+    def _untrained(self, name: str) -> bool:
+        """Whether the codec's weights are missing and may be."""
+        from extractors.weights import MissingWeightsError, locate
+
+        if not self.config.allow_untrained:
+            return False
+        try:
+            for one in CODECS[name]:
+                locate(one)
+        except MissingWeightsError:
+            return True
+        return False
+
+    def open(self) -> None:
+        """Load the codecs."""
+        from extractors.codecs import make_codec
+
+        self._codecs: dict[str, Codec] = {
+            name: make_codec(
+                name,
+                n_codebooks=self.config.n_codebooks.get(name),
+                device=self.config.device,
+                precision=self.config.precision,
+                untrained=self._untrained(name),
+            )
+            for name in self.config.codecs
+        }
+
+    def run_item(self, item: Item, workspace: Workspace) -> list[Row]:
+        """One clip alone; `run` does many."""
+        return self.run(Unit.of([item]), workspace)
+
+    def run(self, unit: Unit, workspace: Workspace) -> list[Row]:
+        """The bundle's sound through one codec after the other, batched."""
+        from extractors.encode import npy_bytes
+        from extractors.token_batches import encode_bundle
+
+        sounds = {item.id: _read(workspace.store, item) for item in unit.items if item.inputs["sound"]}
+        artifacts: dict[str, list[Artifact]] = {item.id: [] for item in unit.items}
+        about: dict[str, dict[str, Any]] = {item.id: {} for item in unit.items}
+        for codec in self._codecs.values():
+            spec = codec.spec
+            pcm = {
+                item.id: _at_rate(*sounds[item.id], spec, Fraction(item.inputs["duration"]))
+                for item in unit.items
+                if item.id in sounds
+            }
+            done = encode_bundle(codec, pcm, planned_s=self.config.batch_s)
+            for item_id, codes in done.codes.items():
+                member = f"{spec.name}.npy"
+                artifacts[item_id].append(workspace.put(f"{item_id}.{member}", npy_bytes(codes)))
+                rate_hz = sounds[item_id][1]
+                about[item_id][member] = _about(spec, rate_hz) | {"batch_s": done.planned_s}
+        silent = json.dumps(dict.fromkeys(self.config.codecs, str(Reason.NO_AUDIO)))
+        return [
+            item.row(
+                artifacts=tuple(artifacts[item.id]),
+                measures={
+                    "tokens": json.dumps(about[item.id]),
+                    "missing": "{}" if item.id in sounds else silent,
+                },
+            )
+            for item in unit.items
+        ]
+
+
+def _read(store: Store, item: Item) -> tuple[Pcm, int]:
+    """The clip's sound (channels, n) and its rate. Raises ValueError when it is not what `cut` wrote."""
+    import soundfile
+
+    sound = item.inputs["sound"]
+    data = store.read(sound["name"])
+    if hashlib.sha256(data).hexdigest() != sound["sha256"]:
+        raise ValueError(f"{store.path(sound['name'])} was altered; delete it, and it is made again")
+    pcm, rate_hz = soundfile.read(io.BytesIO(data), dtype="float32", always_2d=True)
+    return np.ascontiguousarray(pcm.T), rate_hz
+
+
+def _at_rate(pcm: Pcm, rate_hz: int, spec: CodecSpec, duration: Fraction) -> Pcm:
+    """The sound as the codec wants it, filled up with zeros to whole frames of the clip."""
+    from extractors.codec import to_codec_rate
+
+    mono = to_codec_rate(pcm, rate_hz, spec)
+    wanted = spec.n_samples_of(duration)
+    return np.pad(mono[:wanted], (0, max(0, wanted - len(mono))))
+
+
+def _about(spec: CodecSpec, source_rate_hz: int) -> dict[str, Any]:
+    return {
+        "codec": spec.name,
+        "trained": spec.trained,
+        "rate_hz": float(spec.frame_rate),
+        "n_codebooks": spec.n_codebooks,
+        "codebook_size": spec.codebook_size,
+        "upsampled": source_rate_hz < spec.rate_hz,  # the codec has bandwidth that the source lacks
+    }
