@@ -7,12 +7,13 @@ reference. Both need the same `face_landmarker.task`.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from extractors.detectors import FaceDetector
+if TYPE_CHECKING:
+    from extractors.detectors import FaceDetector
 
 N_LANDMARKS = 478
 

@@ -6,7 +6,8 @@ digest in a step key always names the bytes that were run. Places, in order: the
 that carries the file and, only through `fetch`, the published URL.
 
 Weights that nobody may pass on are brought by the user: their entry has no digest, any file of that name in
-`DUOLOGUE_MODELS` is taken, and its own digest enters the step key.
+`DUOLOGUE_MODELS` is taken, for some also the one in the local cache of the Hugging Face hub, and its own
+digest enters the step key.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from extractors.weights_registry import REGISTRY, Weights
 
 MODELS_VARIABLE = "DUOLOGUE_MODELS"
 CACHE_VARIABLE = "DUOLOGUE_CACHE"
+HUB_REVISION_VARIABLE = "DUOLOGUE_HUB_REVISION"
 
 
 class WeightsError(Exception):
@@ -40,7 +42,7 @@ class Located:
 
     path: Path
     found_in: str
-    """`DUOLOGUE_MODELS`, `cache`, `package NAME VERSION` or `download`."""
+    """`DUOLOGUE_MODELS`, `cache`, `package NAME VERSION`, `hub REPOSITORY@COMMIT` or `download`."""
 
 
 def weights_sha256(name: str, *, registry: Mapping[str, Weights] = REGISTRY) -> str:
@@ -128,7 +130,7 @@ def _entry(name: str, registry: Mapping[str, Weights]) -> Weights:
 def _places(entry: Weights) -> list[_Place]:
     """Every place without a network, in the order of the search."""
     if entry.sha256 is None:
-        return [_models_folder(entry)]
+        return [_models_folder(entry), *([_hub_cache(entry.hub, entry)] if entry.hub else [])]
     cached = _cache_path(entry)
     return [
         _models_folder(entry),
@@ -164,6 +166,23 @@ def _package(distribution: str, inside: str) -> _Place:
     label = f"package {distribution} {installed.version}"
     path = Path(str(installed.locate_file(inside)))
     return _Place(path, label, f"{label}: no {path}", f"{label} carries another file; see constraints.txt")
+
+
+def _hub_cache(repository: str, entry: Weights) -> _Place:
+    """Where `hf download REPOSITORY --revision …` left the file; the network is not asked.
+
+    The revision is `DUOLOGUE_HUB_REVISION`, by default `main`; the label names the commit it stands for.
+    """
+    revision = os.environ.get(HUB_REVISION_VARIABLE) or "main"
+    label = f"hub {repository}@{revision}"
+    try:
+        from huggingface_hub import try_to_load_from_cache
+    except ModuleNotFoundError:
+        return _Place(None, label, f"{label}: huggingface-hub is not installed", "")
+    found = try_to_load_from_cache(repository, Path(entry.file_name).name, revision=revision)
+    if not isinstance(found, str):  # not there, or known to be absent from the repository
+        return _Place(None, label, f"{label}: not in the local cache", "")
+    return _Place(Path(found), f"hub {repository}@{Path(found).parent.name}", label, "")
 
 
 def _first_present(entry: Weights, places: list[_Place]) -> Located | None:

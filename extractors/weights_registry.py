@@ -22,6 +22,9 @@ class Weights:
     url: str | None = None
     carried_by: tuple[tuple[str, str], ...] = ()
     """(distribution on the package index, path inside site-packages), in order of preference."""
+    hub: str | None = None
+    """For weights brought by the user: the Hugging Face repository whose local cache may hold them, under
+    the last part of `file_name`."""
 
 
 _GITHUB = "https://raw.githubusercontent.com"
@@ -158,6 +161,59 @@ _ENTRIES = (
         licence="MIT",
         used_for="audio-visual offset",
         get_it="download_model.sh of github.com/joonson/syncnet_python names the download",
+    ),
+    *(
+        Weights(
+            name=name,
+            file_name=f"lyra_v2/{file_name}",
+            sha256=sha256,
+            size_bytes=size_bytes,
+            licence="Apache-2.0",
+            used_for=used_for,
+            url=f"{_GITHUB}/google/lyra/47698dadf0010abff6a848e02642f55f806d4842/lyra/model_coeffs/{file_name}",
+        )
+        for name, file_name, size_bytes, sha256, used_for in (
+            (
+                "lyra_encoder",
+                "soundstream_encoder.tflite",
+                1_779_200,
+                "237da0b16226fb0a68d49551c81bebf614e42142af72764448359f68581e88f1",
+                "Lyra V2 tokens: sound to features",
+            ),
+            (
+                "lyra_quantizer",
+                "quantizer.tflite",
+                329_012,
+                "841ee05989687d32d1f616a8ad1419fc7eda37599d3c05c7cf5a0d60ccf8ac5c",
+                "Lyra V2 tokens: features to 46 codes of 4 bits and back",
+            ),
+            (
+                "lyra_decoder",
+                "lyragan.tflite",
+                1_475_160,
+                "50e7839cda4f30599a3a34cfaddcd9c98449b049eee884e1a74295780448ad06",
+                "Lyra V2 tokens: features to sound",
+            ),
+        )
+    ),
+    Weights(
+        name="mimi",
+        file_name="mimi/model.safetensors",
+        licence="CC-BY 4.0",
+        used_for="Mimi tokens",
+        get_it="model.safetensors of huggingface.co/kyutai/mimi",
+        hub="kyutai/mimi",
+    ),
+    *(
+        Weights(
+            name=f"dac_{rate}",
+            file_name=f"dac_{rate}/model.safetensors",
+            licence="MIT",
+            used_for=f"DAC tokens at {about}",
+            get_it=f"model.safetensors of huggingface.co/descript/dac_{rate}",
+            hub=f"descript/dac_{rate}",
+        )
+        for rate, about in (("16khz", "16 kHz"), ("24khz", "24 kHz"), ("44khz", "44.1 kHz"))
     ),
 )
 REGISTRY: Mapping[str, Weights] = {entry.name: entry for entry in _ENTRIES}

@@ -35,6 +35,9 @@ class Reason(StrEnum):
     SIDECAR_MALFORMED = "sidecar_malformed"
     SIDECAR_DUPLICATE = "sidecar_duplicate"
     SIDECAR_SPLIT_CONFLICT = "sidecar_split_conflict"
+    TRANSCRIPT_UNREADABLE = "transcript_unreadable"
+    NOT_ALIGNED = "not_aligned"
+    NO_TEXT = "no_text"
     # the decision of `select`
     NO_VIDEO = "no_video"
     NO_AUDIO = "no_audio"
@@ -74,6 +77,10 @@ REMEDIES: dict[Reason, str] = {
     Reason.SIDECAR_MALFORMED: "a sidecar row could not be read; see the detail column for the line",
     Reason.SIDECAR_DUPLICATE: "a sidecar names one path twice; keep one of the rows",
     Reason.SIDECAR_SPLIT_CONFLICT: "a speaker is put in two splits; the first one counts",
+    Reason.TRANSCRIPT_UNREADABLE: "the recording's transcript cannot be read; the detail names the line",
+    Reason.NOT_ALIGNED: "the text could not be laid over the sound; check that it belongs to the recording",
+    Reason.NO_TEXT: "the preset needs words, and the recording has none; give a transcript, or set "
+    "`words.source` to asr",
     Reason.NO_VIDEO: "the preset needs video and there is none at that time",
     Reason.NO_AUDIO: "the preset needs audio and this source has none",
     Reason.SILENT_AUDIO: "the audio track never rises above `select.silence_dbfs`",

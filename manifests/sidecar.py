@@ -23,6 +23,7 @@ from manifests.splits import SPLITS
 LABELS: dict[str, str] = {
     "speaker": "who is seen and heard; groups recordings into splits",
     "text": "what is said",
+    "transcript": "path of a txt, srt, vtt, TextGrid, ctm, stm or json file below the corpus root",
     "words": "JSON list of [word, start_s, end_s]",
     "language": "BCP 47 tag, e.g. en or pt-BR",
     "gender": "as the corpus gives it",

@@ -34,6 +34,7 @@ from pipelines.steps.select import Select
 from pipelines.steps.tokenize import Tokenize
 from pipelines.steps.watch import Watch
 from pipelines.steps.who import Who
+from pipelines.steps.words import Words
 
 SETTINGS = BUILD_MARK
 LISTING = "listing.json"
@@ -49,6 +50,7 @@ def build_steps(config: BuildConfig) -> dict[str, Step[Any]]:
         "listen": Listen(config.listen),
         "who": Who(config.who),
         "people": People(config.people),
+        "words": Words(config.words),
         "select": Select(config.select),
         "cut": Cut(config.cut),
         "tokenize": Tokenize(config.tokenize),

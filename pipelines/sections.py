@@ -55,6 +55,29 @@ class WhoConfig(Section):
     device: Literal["cpu", "cuda"] = Field("cpu", description="where the networks run")
 
 
+class WordsConfig(Section):
+    """What is said and when: from the corpus' own transcripts, or recognised."""
+
+    source: Literal["given", "asr", "none"] = Field(
+        "given",
+        description="given: word times, text or transcripts that the corpus brings, aligned; asr: where it "
+        "brings none, Whisper",
+    )
+    max_align_s: float = Field(
+        120.0, gt=0, description="longest sound over which a text without times is laid, seconds"
+    )
+    asr_model: str = Field(
+        "base", description="folder of a CTranslate2 Whisper, its name (tiny.en, large-v3), or a hub id"
+    )
+    asr_revision: str | None = Field(None, description="commit or tag on the hub")
+    asr_compute_type: Literal["int8", "float32", "float16", "int8_float16"] = Field(
+        "int8", description="arithmetic of CTranslate2"
+    )
+    asr_beam: int = Field(5, ge=1, le=20, description="width of the beam search")
+    language: str | None = Field(None, description="language of all recordings; null: as labelled, or told")
+    device: Literal["cpu", "cuda"] = Field("cpu", description="where Whisper runs")
+
+
 class PeopleConfig(Section):
     """Who appears in several sources."""
 
@@ -72,6 +95,7 @@ class SelectConfig(Section):
 
     need_video: bool = Field(True, description="reject clips without exactly one face to follow")
     need_audio: bool = Field(True, description="reject clips without speech")
+    need_text: bool = Field(False, description="reject clips without words")
     speech_threshold: float = Field(0.5, gt=0, lt=1, description="speech probability of Silero VAD")
     min_speech_s: float = Field(0.25, ge=0, le=10, description="shorter speech is ignored, seconds")
     min_silence_s: float = Field(0.4, gt=0, le=10, description="silence that ends a chunk, seconds")
@@ -108,7 +132,7 @@ class SelectConfig(Section):
         3.0, ge=0, le=15, description="frames of 40 ms between picture and sound"
     )
     av_offset_confidence: float = Field(
-        0.8, ge=0, le=1, description="an offset by the lips that is less sure is not held against a clip"
+        0.9, ge=0, le=1, description="an offset by the lips that is less sure is not held against a clip"
     )
     syncnet_confidence: float = Field(
         3.0, ge=0, description="the same for an offset by SyncNet, on that network's own scale"
@@ -265,6 +289,7 @@ class BuildConfig(Section):
     listen: ListenConfig = ListenConfig()
     who: WhoConfig = WhoConfig()
     people: PeopleConfig = PeopleConfig()
+    words: WordsConfig = WordsConfig()
     select: SelectConfig = SelectConfig()
     cut: CutConfig = CutConfig()
     tokenize: TokenizeConfig = TokenizeConfig()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
@@ -55,36 +54,6 @@ def snap(
 def _exact(time_s: float) -> Fraction:
     """The rational that a float was rounded from: a frame time must not fall a tick early."""
     return Fraction(time_s).limit_denominator(100_000)
-
-
-def join_speech(
-    segments: Sequence[tuple[float, float]], *, max_gap_s: float, max_chunk_s: float
-) -> list[tuple[float, float]]:
-    """Join neighbouring speech while the pause is short and the chunk stays within its limit."""
-    chunks: list[tuple[float, float]] = []
-    for start, stop in segments:
-        if chunks and start - chunks[-1][1] <= max_gap_s and stop - chunks[-1][0] <= max_chunk_s:
-            chunks[-1] = (chunks[-1][0], stop)
-        else:
-            chunks.append((start, stop))
-    return chunks
-
-
-def split_long(
-    chunk: tuple[float, float], speech: NDArray[np.float32], *, hop_s: float, max_chunk_s: float
-) -> list[tuple[float, float]]:
-    """Cut a chunk that is too long where speech is least likely in the second half of what may remain.
-
-    Times and `speech` (one probability a hop of `hop_s`) share their zero.
-    """
-    start, stop = chunk
-    pieces = []
-    while stop - start > max_chunk_s:
-        low, high = round((start + max_chunk_s / 2) / hop_s), floor((start + max_chunk_s) / hop_s)
-        cut = (high - 1 - int(np.argmin(speech[low:high][::-1]))) * hop_s  # the latest of equals
-        pieces.append((start, cut))
-        start = cut
-    return [*pieces, (start, stop)]
 
 
 def face_runs(

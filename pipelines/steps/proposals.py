@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from manifests.ids import TICK_HZ
 from manifests.store import Store
 from pipelines.sections import SelectConfig
-from pipelines.steps.chunks import face_runs, join_speech, split_long
+from pipelines.steps.chunks import face_runs
 from pipelines.steps.listen import HOP_S
 from pipelines.steps.seen import Seen
 
@@ -42,15 +42,25 @@ class Proposal:
 
 @dataclass(frozen=True)
 class Speech:
-    """Voice activity of a source: `segments` on its timeline, and `probability` a hop from `zero_s` on."""
+    """Voice activity of a source: `segments` on its timeline, and `probability` a hop from `zero_s` on.
+
+    `words`: their spans on the timeline, sorted, each within a segment; none where they are not told.
+    """
 
     segments: list[tuple[float, float]]
     probability: NDArray[np.float32]
     zero_s: float
+    words: tuple[tuple[float, float], ...] = ()
 
 
-def read_speech(store: Store, listened: dict[str, Any], zero_s: float, config: SelectConfig) -> Speech:
-    """Segments of speech by the limits of the config."""
+def read_speech(
+    store: Store,
+    listened: dict[str, Any],
+    zero_s: float,
+    config: SelectConfig,
+    words: Sequence[tuple[float, float]] = (),
+) -> Speech:
+    """Segments of speech by the limits of the config, and where a word (seconds from `zero_s`) is told."""
     from extractors.speech import speech_segments
 
     table = pq.read_table(pa.BufferReader(store.read(listened["artifacts"][0]["name"])))
@@ -63,7 +73,20 @@ def read_speech(store: Store, listened: dict[str, Any], zero_s: float, config: S
         pad_s=config.pad_s,
         hop_s=HOP_S,
     )
-    return Speech([(zero_s + start, zero_s + stop) for start, stop in segments], probability, zero_s)
+    heard = [(zero_s + start, zero_s + stop) for start, stop in segments]
+    told = [(zero_s + start, zero_s + stop) for start, stop in words]
+    return Speech(_union([*heard, *told]), probability, zero_s, tuple(told))
+
+
+def _union(spans: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Sorted and disjoint; a word that voice activity missed is speech as well."""
+    merged: list[tuple[float, float]] = []
+    for start, stop in sorted(spans):
+        if merged and start <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(stop, merged[-1][1]))
+        else:
+            merged.append((start, stop))
+    return merged
 
 
 def propose(speech: Speech | None, seen: Seen | None, config: SelectConfig) -> list[Proposal]:
@@ -86,16 +109,24 @@ def propose(speech: Speech | None, seen: Seen | None, config: SelectConfig) -> l
 def _chunks(
     segments: Sequence[tuple[float, float]], speech: Speech, config: SelectConfig
 ) -> list[tuple[float, float]]:
-    """Segments joined over pauses, and cut where they are too long."""
-    joined = join_speech(segments, max_gap_s=config.max_pause_s, max_chunk_s=config.max_chunk_s)
+    """Words, and segments in which none is told, gathered into chunks (`extractors.segmentation`)."""
+    from extractors.segmentation import chunk_speech
+
+    units: list[tuple[float, float]] = []
+    for start, stop in segments:
+        inside = [word for word in speech.words if start <= (word[0] + word[1]) / 2 < stop]
+        units += inside or [(start, stop)]
     zero_s = speech.zero_s
-    return [
-        (zero_s + start, zero_s + stop)
-        for low, high in joined
-        for start, stop in split_long(
-            (low - zero_s, high - zero_s), speech.probability, hop_s=HOP_S, max_chunk_s=config.max_chunk_s
-        )
-    ]
+    found = chunk_speech(
+        sorted((start - zero_s, stop - zero_s) for start, stop in units),
+        speech.probability,
+        hop_s=HOP_S,
+        max_chunk_s=config.max_chunk_s,
+        min_silence_s=config.min_silence_s,
+        max_pause_s=config.max_pause_s,
+        pad_s=config.pad_s if speech.words else 0.0,  # segments of speech are padded already
+    )
+    return [(zero_s + one.start_s, zero_s + one.stop_s) for one in found.chunks]
 
 
 def _split_at(chunk: tuple[float, float], cuts: NDArray[np.float64]) -> list[tuple[float, float]]:

@@ -18,6 +18,7 @@ from manifests.splits import split_of
 from pipelines.sections import PackConfig
 from pipelines.steps.members import channels, groups, rates_hz
 from pipelines.steps.people import people_of
+from pipelines.steps.words import SourceWords, words_of
 
 if TYPE_CHECKING:
     from pipelines.corpus import Corpus
@@ -28,7 +29,7 @@ def planned_samples(corpus: Corpus, config: PackConfig) -> Iterator[PlannedSampl
     sources = {row["source_id"]: row for row in corpus.rows("ingest")}
     provenance = _provenance(corpus)
     wanted = corpus.steps["cut"].config.members
-    people = people_of(corpus)
+    people, words = people_of(corpus), words_of(corpus)
     selected = {row["key"]: row for row in corpus.rows("select")}
     clips_of = Counter(row["source_id"] for row in selected.values())
     fixed = {row["speaker"]: row["split"] for row in sources.values() if row["speaker"] and row["split"]}
@@ -50,7 +51,7 @@ def planned_samples(corpus: Corpus, config: PackConfig) -> Iterator[PlannedSampl
         text = json.dumps(
             _header(clip, row, source, split, extensions)
             | _columns(clip, extensions, wanted, tokens)
-            | _labels(clip, source, whole=clips_of[row["source_id"]] == 1)
+            | _labels(clip, source, words.get(row["source_id"]), whole=clips_of[row["source_id"]] == 1)
             | {"person": people.get((row["source_id"], clip["measures"]["identity"]))}
             | {"missing": _missing(rows.values(), selected[clip["key"]]), "provenance": provenance},
             ensure_ascii=False,
@@ -124,15 +125,21 @@ def _columns(
     return {"rates_hz": rates, "channels": named, "groups": groups(extensions), "tokens": tokens}
 
 
-def _labels(clip: dict[str, Any], source: dict[str, Any], *, whole: bool) -> dict[str, Any]:
+def _labels(
+    clip: dict[str, Any], source: dict[str, Any], told: SourceWords | None, *, whole: bool
+) -> dict[str, Any]:
     """The sidecar's labels. Words are those inside the clip, and the text is theirs; without words, the
     source's text is the clip's only when it is the source's only clip."""
-    labels = {name: source[name] for name in LABELS if source[name] is not None and name != "split"}
-    if "words" in labels:
+    labels = {name: source[name] for name in LABELS if source[name] is not None}
+    for name in ("split", "words", "transcript"):
+        labels.pop(name, None)
+    if told is not None and told.words:
         start, stop = Fraction(clip["start"]), Fraction(clip["stop"])
-        origin = Fraction(source["audio_start"] or source["video_start"] or 0)
-        labels["words"] = words_inside(json.loads(labels["words"]), start - origin, stop - origin)
+        labels["words"] = words_inside(told.words, start - told.origin, stop - told.origin)
         labels["text"] = " ".join(word for word, _, _ in labels["words"])
+        labels["words_from"] = told.found_by
+        if told.language and "language" not in labels:
+            labels["language"] = told.language
     elif "text" in labels and not whole:
         labels["source_text"] = labels.pop("text")
     return labels
@@ -149,7 +156,7 @@ def _missing(rows: Iterable[dict[str, Any]], selected: dict[str, Any]) -> dict[s
 def words_inside(words: list[list[Any]], start: Fraction, stop: Fraction) -> list[list[Any]]:
     """The words that overlap [start, stop), their times counted from `start`.
 
-    Sidecar words count from the first audio sample of the source.
+    Those of a source count from its first audio sample.
     """
     zero, end = float(start), float(stop)
     return [
@@ -160,7 +167,7 @@ def words_inside(words: list[list[Any]], start: Fraction, stop: Fraction) -> lis
 
 
 def _provenance(corpus: Corpus) -> dict[str, Any]:
-    names = ("ingest", "watch", "listen", "who", "people", "cut", "tokenize")
+    names = tuple(name for name in corpus.steps if name not in ("select", "pack"))
     used = sorted({weight for name in names for weight in corpus.steps[name].weights()})
     return {
         "steps": {name: corpus.key(name) for name in names},

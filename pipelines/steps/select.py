@@ -23,6 +23,7 @@ from pipelines.steps.ingest import media_s, rational, recording
 from pipelines.steps.limits import Limit, judge_face
 from pipelines.steps.proposals import Proposal, propose, read_speech
 from pipelines.steps.seen import Seen, read_seen
+from pipelines.steps.words import read_words
 
 if TYPE_CHECKING:
     from pipelines.corpus import Corpus
@@ -43,6 +44,7 @@ MEASURES = {
     "other_speaking_share": pa.float64(),
     "av_offset_frames": pa.float64(),
     "av_offset_confidence": pa.float64(),
+    "n_words": pa.int64(),
     "av_offset_method": pa.string(),  # on whose scale the confidence is: lips, syncnet
 }
 """What a clip was judged on, as far as it has a face and sound."""
@@ -74,19 +76,17 @@ class Select(Step[SelectConfig]):
     """One item a source whose measurements are complete."""
 
     name = "select"
-    version = 3
+    version = 4
     speed = 700.0
     per_source = True
-    upstream = ("watch", "listen", "who")
+    upstream = ("watch", "listen", "who", "words")
     resources = Resources(cpus=1.0, memory_gb=0.5)
     measurements = CLIP
 
     def plan(self, corpus: Corpus) -> Iterable[Item]:
         """Sources that were watched, heard and asked who speaks, as far as they can be."""
-        measured = {
-            name: {row["source_id"]: row for row in corpus.rows(name)} for name in ("watch", "listen", "who")
-        }
-        asked = {item.source_id for item in corpus.items("who").values()}
+        measured = {name: {row["source_id"]: row for row in corpus.rows(name)} for name in self.upstream}
+        asked, told = ({item.source_id for item in corpus.items(name).values()} for name in ("who", "words"))
         knows = corpus.steps["who"].config.model != "none"
         for row in corpus.rows("ingest"):
             if row["status"] != Status.OK:
@@ -95,6 +95,7 @@ class Select(Step[SelectConfig]):
                 "watch": row["video_stream"] is not None,
                 "listen": row["audio_stream"] is not None,
                 "who": row["source_id"] in asked,
+                "words": row["source_id"] in told,
             }
             found = {name: measured[name].get(row["source_id"]) for name in wanted if wanted[name]}
             if all(one is not None and one["status"] == Status.OK for one in found.values()):
@@ -112,9 +113,11 @@ class Select(Step[SelectConfig]):
             )
         if "listen" in inputs and not self._silent(item):
             zero_s = float(Fraction(inputs["listen"]["start"]))
-            speech = read_speech(store, inputs["listen"], zero_s, self.config)
+            words = read_words(store, inputs["words"]) if "words" in inputs else []
+            speech = read_speech(store, inputs["listen"], zero_s, self.config, words)
         spans, outside = self._spans(item, propose(speech, seen, self.config))
-        rows = [self._judge(item, span, seen, proposal) for span, proposal in spans] + [
+        told = speech.words if speech is not None and "words" in inputs else None
+        rows = [self._judge(item, span, seen, proposal, told) for span, proposal in spans] + [
             self._outside(item, start, stop) for start, stop in outside
         ]
         return rows or [self._nothing(item, seen)]
@@ -184,7 +187,14 @@ class Select(Step[SelectConfig]):
             limits.append(Limit(Reason.NO_SPEECH))
         return _skipped(item.row(), limits)
 
-    def _judge(self, item: Item, span: Span, seen: Seen | None, proposal: Proposal) -> Row:
+    def _judge(
+        self,
+        item: Item,
+        span: Span,
+        seen: Seen | None,
+        proposal: Proposal,
+        words: Sequence[tuple[float, float]] | None,
+    ) -> Row:
         config = self.config
         limits: list[Limit] = []
         if span.duration_s < config.min_chunk_s:
@@ -195,6 +205,10 @@ class Select(Step[SelectConfig]):
         has_audio = "listen" in item.inputs
         if config.need_audio and not has_audio:
             limits.append(Limit(Reason.NO_AUDIO))
+        start_s, stop_s = float(span.start), float(span.stop)
+        n_words = None if words is None else sum(start_s <= (a + b) / 2 < stop_s for a, b in words)
+        if config.need_text and not n_words:
+            limits.append(Limit(Reason.NO_TEXT))
         if verdict.failed and (config.need_video or not has_audio):
             limits.extend(verdict.failed)
         elif verdict.failed:
@@ -202,6 +216,7 @@ class Select(Step[SelectConfig]):
         key = sample_key(str(item.source_id), track, span.tick)
         measures_of_row: dict[str, Any] = {
             **verdict.measures,
+            "n_words": n_words,
             "start": rational(span.start),
             "stop": rational(span.stop),
             "tick": span.tick,

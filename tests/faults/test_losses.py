@@ -22,7 +22,7 @@ CLIPS = ("grid_bbaf2n.mpg", "grid_brbk7n.mpg")
 
 
 def run(clips: Path, out: Path | str, *overrides: str, listing_of: Path | None = None) -> Built:
-    config = load_config(preset="face-turns", overrides=overrides)
+    config = load_config(preset="talking-face", overrides=overrides)
     corpus = Corpus(Store(out), str(clips), list_folder(listing_of or clips), build_steps(config))
     return build(corpus, config, engine=LocalEngine(), reporter=QuietReporter())
 

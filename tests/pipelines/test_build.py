@@ -63,7 +63,7 @@ EXPECTED = {
 }
 
 
-def run(clips: Path, out: Path, *overrides: str, preset: str = "face-turns") -> Built:
+def run(clips: Path, out: Path, *overrides: str, preset: str = "talking-face") -> Built:
     config = load_config(preset=preset, overrides=overrides)
     corpus = Corpus(Store(out), str(clips), list_folder(clips), build_steps(config))
     return build(corpus, config, engine=LocalEngine(), reporter=QuietReporter())

@@ -18,7 +18,7 @@ def test_presets_load_and_carry_their_own_name(name: str) -> None:
 def test_file_and_overrides_lie_over_the_preset(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text("select: {min_face_px: 80, max_chunk_s: 10}\n")
-    config = load_config(preset="face-turns", path=path, overrides=["select.max_chunk_s=12"])
+    config = load_config(preset="talking-face", path=path, overrides=["select.max_chunk_s=12"])
     assert (config.select.min_face_px, config.select.max_chunk_s) == (80, 12)
     assert config.select.need_audio is True
 
@@ -46,7 +46,7 @@ def test_a_dump_is_a_config(tmp_path: Path) -> None:
 )
 def test_errors_name_the_key_the_value_and_what_is_allowed(override: str, parts: list[str]) -> None:
     with pytest.raises(ConfigError) as caught:
-        load_config(preset="face-turns", overrides=[override])
+        load_config(preset="talking-face", overrides=[override])
     for part in parts:
         assert part in str(caught.value)
 
@@ -68,7 +68,7 @@ def test_a_file_that_is_no_config_is_named(tmp_path: Path, text: str) -> None:
 
 
 def test_unknown_preset_lists_the_known() -> None:
-    with pytest.raises(ConfigError, match="any-modality, av-dialog, avlm, face-turns, tavid"):
+    with pytest.raises(ConfigError, match="any-modality, av-dialog, avlm, face-turns, talking-face, tavid"):
         load_config(preset="avhubert")
 
 

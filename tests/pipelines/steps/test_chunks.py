@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.steps.chunks import face_runs, join_speech, snap, split_long
+from pipelines.steps.chunks import face_runs, snap
 
 TICK = Fraction(1, 25)
 times = st.fractions(min_value=-2, max_value=4000, max_denominator=90_000)
@@ -46,21 +46,6 @@ def test_a_frame_time_that_went_through_a_float_is_not_a_tick_early(number: int,
 def test_nothing_is_left_of_a_span_outside_the_media() -> None:
     assert snap(5, 6, anchor=Fraction(0), low=Fraction(0), high=Fraction(4), max_s=15) is None
     assert snap(0, 0.05, anchor=Fraction(0), low=Fraction(0), high=Fraction(1, 20), max_s=15) is None
-
-
-def test_speech_is_joined_over_short_pauses_within_the_limit() -> None:
-    segments = [(0.0, 2.0), (2.5, 4.0), (6.0, 7.0), (7.2, 16.5)]
-    assert join_speech(segments, max_gap_s=1.0, max_chunk_s=10) == [(0.0, 4.0), (6.0, 7.0), (7.2, 16.5)]
-    assert join_speech(segments, max_gap_s=3.0, max_chunk_s=100) == [(0.0, 16.5)]
-
-
-def test_long_speech_is_cut_where_it_is_least_likely() -> None:
-    speech = np.full(1000, 0.9, np.float32)
-    speech[400] = 0.2
-    pieces = split_long((0.0, 30.0), speech, hop_s=0.032, max_chunk_s=15)
-    assert pieces[0] == (0.0, 400 * 0.032)
-    assert all(stop - start <= 15 for start, stop in pieces)
-    assert [start for start, _ in pieces[1:]] == [stop for _, stop in pieces[:-1]] and pieces[-1][1] == 30.0
 
 
 def test_face_runs_break_at_gaps_and_at_the_limit() -> None:

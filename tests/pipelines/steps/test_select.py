@@ -122,7 +122,7 @@ class Bench:
                     scores.add({"track": track, "tick": tick, "score": 3.0 if speaks else -3.0})
                 if offset:
                     found, sure = offset
-                    row = {"track": track, "start_s": 0.0, "stop_s": frames / 25}
+                    row = {"track": track, "start_s": 0.0, "stop_s": frames / 25, "method": "lips"}
                     offsets.add(row | {"offset_frames": found, "confidence": sure})
         self.inputs["who"] = {"artifacts": [self.written(name) for name in ("scores", "offsets")]}
         self.inputs["knows_speakers"] = True

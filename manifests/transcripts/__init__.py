@@ -1,0 +1,8 @@
+"""Transcripts that a corpus brings: txt, srt, vtt, TextGrid, ctm, stm, json and GRID's align, as one type."""
+
+from __future__ import annotations
+
+from manifests.transcripts.model import Spoken, Transcript, TranscriptError
+from manifests.transcripts.read import SUFFIXES, find_transcript, read_transcript
+
+__all__ = ["SUFFIXES", "Spoken", "Transcript", "TranscriptError", "find_transcript", "read_transcript"]

@@ -1,0 +1,276 @@
+"""words: what is said and when. The corpus' own transcripts are read and aligned; others can be recognised.
+
+Of each source, in this order: word times from the sidecar or a transcript; its text, laid over the sound;
+with `words.source: asr`, what Whisper hears. One table a source; times count from the first audio sample.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from manifests.ids import digest
+from manifests.reasons import Reason, Status
+from manifests.receipts import Row
+from manifests.store import Store
+from pipelines.sections import WordsConfig
+from pipelines.step import Item, Resources, Step, Workspace
+from pipelines.steps.ingest import guard_unchanged, media_s, recording
+from pipelines.steps.transcripts import Beside, read, utterances
+
+if TYPE_CHECKING:
+    from extractors.audio import AudioReader
+    from extractors.words import Word
+    from manifests.transcripts import Transcript
+    from pipelines.corpus import Corpus
+
+WORDS = pa.schema(
+    [
+        pa.field("word", pa.string(), nullable=False),
+        pa.field("start_s", pa.float64(), nullable=False),  # from the first audio sample
+        pa.field("stop_s", pa.float64(), nullable=False),
+        pa.field("confidence", pa.float32()),  # 0..1, by whoever found the word; null: not measured
+        pa.field("speaker", pa.string()),  # as the transcript names it
+    ]
+)
+"""One row a word, in the order of their starts."""
+
+ASR_CHUNK_S = 28.0
+"""Whisper hears 30 s at once; speech is handed to it in chunks below that, cut at pauses."""
+
+
+class Words(Step[WordsConfig]):
+    """One item a source whose words can be told."""
+
+    name = "words"
+    version = 1
+    speed = 12.0
+    libraries = ("av", "ctranslate2", "faster-whisper", "pocketsphinx", "soxr")
+    per_source = True
+    upstream = ("listen",)
+    resources = Resources(cpus=1.0, memory_gb=1.5)
+    measurements = pa.schema(
+        [
+            pa.field("n_words", pa.int64()),
+            pa.field("words_from", pa.string()),  # given, aligned, asr
+            pa.field("heard_language", pa.string()),  # as the recogniser tells
+            pa.field("heard_language_probability", pa.float64()),
+            pa.field("asr_mean_logprob", pa.float64()),  # of the least sure chunk
+            pa.field("asr_compression_ratio", pa.float64()),  # of the worst chunk; above 2.4: a loop
+            pa.field("words_missing", pa.string()),  # reason; null: all words have their times
+            pa.field("words_problem", pa.string()),  # the reason in a sentence
+        ]
+    )
+
+    def plan(self, corpus: Corpus) -> Iterable[Item]:
+        """Sources that bring words or text; with `source: asr` all that were heard."""
+        if self.config.source == "none":
+            return
+        beside = Beside(Path(corpus.source_root))
+        heard = {row["source_id"]: row for row in corpus.rows("listen") if row["status"] == Status.OK}
+        for row in corpus.rows("ingest"):
+            if row["source_id"] not in heard:
+                continue
+            brought = {name: row[name] for name in ("words", "text", "language") if row[name] is not None}
+            transcript = None if "words" in brought else beside.of(row["path"], row["transcript"])
+            if not ({"words", "text"} & brought.keys() or transcript or self.config.source == "asr"):
+                continue
+            listened = heard[row["source_id"]]
+            inputs = {
+                "recording": recording(row),
+                "listen": {"start": listened["start"], "table": listened["artifacts"][0]["name"]},
+                "transcript": transcript,
+                **brought,
+            }
+            item = f"{row['source_id']}-{digest(row['content_sha256'], brought, transcript, length=12)}"
+            yield Item(item, row["source_id"], inputs, media_s(row))
+
+    def made_of(self) -> dict[str, Any]:
+        """Whisper's weights are a folder, not a file of the model store."""
+        if self.config.source != "asr":
+            return super().made_of()
+        from extractors.whisper_weights import find_whisper
+
+        found = find_whisper(self.config.asr_model, revision=self.config.asr_revision)
+        return super().made_of() | {"whisper": found.sha256}
+
+    def open(self) -> None:
+        """The aligner is loaded when the first text needs it; Whisper at once."""
+        self._aligner: Any = None
+        self._recogniser: Any = None
+        if self.config.source == "asr":
+            from extractors.asr import Recogniser
+            from extractors.whisper_weights import find_whisper
+
+            found = find_whisper(self.config.asr_model, revision=self.config.asr_revision)
+            device = self.config.device
+            self._recogniser = Recogniser(
+                str(found.folder), device=device, compute_type=self.config.asr_compute_type
+            )
+
+    def run_item(self, item: Item, workspace: Workspace) -> list[Row]:
+        """Words of one source. Raises ItemError for a transcript that cannot be read."""
+        from extractors.audio import AudioReader
+
+        facts = item.inputs["recording"]
+        path = workspace.source_path(facts["path"])
+        guard_unchanged(path, facts["fingerprint"])
+        with AudioReader(path, stream_index=facts["audio_stream"]) as reader:
+            rows, measures = self._words(item, workspace, reader)
+        guard_unchanged(path, facts["fingerprint"])
+        rows.sort(key=lambda row: (row["start_s"], row["stop_s"]))
+        with workspace.writing(f"{item.id}.words.parquet") as handle:
+            pq.write_table(pa.Table.from_pylist(rows, WORDS), handle, compression="zstd")
+        artifact = workspace.written(f"{item.id}.words.parquet")
+        return [item.row(artifacts=(artifact,), measures={"n_words": len(rows), **measures})]
+
+    def _words(
+        self, item: Item, workspace: Workspace, reader: AudioReader
+    ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+        inputs = item.inputs
+        if "words" in inputs:
+            given = [_row(word, start, stop) for word, start, stop in json.loads(inputs["words"])]
+            return given, {"words_from": "given"}
+        name = Path(inputs["recording"]["path"]).stem
+        transcript = read(workspace, inputs["transcript"], name) if inputs["transcript"] else None
+        if transcript and transcript.words and transcript.timed:
+            found = [
+                _row(one.text, float(one.start or 0), float(one.stop or 0), one.confidence, one.speaker)
+                for one in transcript.words
+            ]
+            return found, {"words_from": "given"}
+        if transcript or "text" in inputs:
+            return self._aligned(inputs, transcript, reader)
+        return self._recognised(inputs, workspace.store, reader)
+
+    def _aligned(
+        self, inputs: dict[str, Any], transcript: Transcript | None, reader: AudioReader
+    ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+        """The text, utterance by utterance, laid over its sound; what cannot be is told."""
+        from extractors.alignment import AlignmentError
+
+        told: dict[str, Any] = {"words_from": "aligned"}
+        start = Fraction(inputs["listen"]["start"])
+        stop = Fraction(inputs["recording"]["audio_stop"])
+        rows: list[dict[str, Any]] = []
+        for text, low, high, speaker in utterances(inputs, transcript, stop - start):
+            try:
+                if high - low > self.config.max_align_s:
+                    raise AlignmentError(
+                        f"{float(high - low):.0f} s of text without times; give it as srt, vtt or stm, or "
+                        "raise words.max_align_s"
+                    )
+                words = self._lay(text, reader, start + low, start + high, inputs.get("language"))
+            except AlignmentError as error:
+                told |= {"words_missing": str(Reason.NOT_ALIGNED), "words_problem": str(error)}
+                continue
+            rows += [_row(*_timed(word, float(low)), word.confidence, speaker) for word in words]
+        return rows, told
+
+    def _lay(
+        self, text: str, reader: AudioReader, start: Fraction, stop: Fraction, language: str | None
+    ) -> list[Word]:
+        from extractors.alignment import AlignmentError, ForcedAligner
+        from extractors.audio import to_mono16k
+
+        if language is not None and language.split("-")[0].lower() != "en":
+            if self._recogniser is None:
+                raise AlignmentError(f"the aligner reads English, not {language!r}; set words.source to asr")
+            pcm = to_mono16k(reader.read_span(start, stop), reader.rate_hz)
+            found: list[Word] = self._recogniser.align(pcm, text, language=language.split("-")[0].lower())
+            return found
+        if self._aligner is None:
+            self._aligner = ForcedAligner()
+        words: list[Word] = self._aligner(to_mono16k(reader.read_span(start, stop), reader.rate_hz), text)
+        return words
+
+    def _recognised(
+        self, inputs: dict[str, Any], store: Store, reader: AudioReader
+    ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+        """What Whisper hears in the speech; the language is that of the longest chunk unless it is known."""
+        from extractors.audio import to_mono16k
+
+        zero = Fraction(inputs["listen"]["start"])
+        rows: list[dict[str, Any]] = []
+        languages: list[tuple[float, str, float]] = []
+        sure, loops = [], []
+        known = inputs.get("language") or self.config.language
+        for low_s, high_s in _speech_chunks(store, inputs["listen"]["table"]):
+            low, high = (zero + Fraction(round(1000 * one), 1000) for one in (low_s, high_s))
+            pcm = to_mono16k(reader.read_span(low, high), reader.rate_hz)
+            heard = self._recogniser(
+                pcm, language=known and known.split("-")[0].lower(), beam=self.config.asr_beam
+            )
+            languages.append((high_s - low_s, heard.language, heard.language_probability))
+            sure += [heard.mean_logprob] if heard.words else []
+            loops.append(heard.compression_ratio)
+            rows += [_row(*_timed(word, float(low - zero)), word.confidence) for word in heard.words]
+        _, language, probability = max(languages, default=(0.0, None, None))
+        told = {"heard_language": language, "heard_language_probability": probability}
+        measured = {
+            "asr_mean_logprob": min(sure, default=None),
+            "asr_compression_ratio": max(loops, default=None),
+        }
+        return rows, {"words_from": "asr", **told, **measured}
+
+
+def _speech_chunks(store: Store, table: str) -> list[tuple[float, float]]:
+    """Stretches of speech that Whisper hears at once, seconds from the first sample."""
+    from extractors.segmentation import chunk_speech
+    from extractors.speech import HOP_S, speech_segments
+
+    speech = pq.read_table(pa.BufferReader(store.read(table))).column("speech").to_numpy()
+    segments = speech_segments(speech)
+    found = chunk_speech(segments, speech, hop_s=HOP_S, max_chunk_s=ASR_CHUNK_S, max_pause_s=2.0)
+    return [(one.start_s, one.stop_s) for one in found.chunks]
+
+
+def _timed(word: Word, shift_s: float) -> tuple[str, float, float]:
+    return word.text, shift_s + word.start_s, shift_s + word.end_s
+
+
+def _row(
+    word: str, start_s: float, stop_s: float, confidence: float | None = None, speaker: str | None = None
+) -> dict[str, Any]:
+    times = {"start_s": round(float(start_s), 6), "stop_s": round(float(stop_s), 6)}
+    return {"word": word, **times, "confidence": confidence, "speaker": speaker}
+
+
+def read_words(store: Store, row: dict[str, Any]) -> list[tuple[float, float]]:
+    """Spans of the words of a row of this step, seconds from the first sample, sorted."""
+    with store.open(row["artifacts"][0]["name"]) as handle:
+        table = pq.read_table(handle, columns=["start_s", "stop_s"])
+    return list(zip(table.column("start_s").to_pylist(), table.column("stop_s").to_pylist(), strict=True))
+
+
+@dataclass(frozen=True)
+class SourceWords:
+    """What is said in a source: `words` [word, start_s, stop_s] from `origin` on, which is the time of its
+    first sample; who found them, and the language if the recogniser told it."""
+
+    words: list[list[Any]]
+    origin: Fraction
+    found_by: str
+    language: str | None
+
+
+def words_of(corpus: Corpus) -> dict[str, SourceWords]:
+    """By source, where the step could tell."""
+    items = corpus.items("words")
+    found = {}
+    for row in corpus.rows("words"):
+        if row["status"] != Status.OK:
+            continue
+        with corpus.store.open(row["artifacts"][0]["name"]) as handle:
+            columns = pq.read_table(handle, columns=["word", "start_s", "stop_s"]).to_pydict()
+        words = [list(one) for one in zip(*columns.values(), strict=True)]
+        origin = Fraction(items[row["item"]].inputs["listen"]["start"])
+        found[row["source_id"]] = SourceWords(words, origin, row["words_from"], row["heard_language"])
+    return found
