@@ -35,7 +35,7 @@ def run(clips: Path, out: Path, *overrides: str) -> Built:
 
 @pytest.fixture(scope="module")
 def clips(media: Path, models: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Sound of GRID with what a corpus may bring: a human alignment, text, nothing, a broken subtitle file."""
+    """Sound of GRID with what a corpus may bring: a human alignment, text, nothing, a broken file."""
     folder = tmp_path_factory.mktemp("clips")
     texts = json.loads((media / "video" / "grid_transcripts.json").read_text())
     lines = ["path,text,transcript"]
@@ -156,7 +156,7 @@ def test_what_brings_no_words_can_be_recognised(media: Path, models: Path, tmp_p
     built = run(tmp_path, tmp_path / "out", "words.source=asr", "words.asr_model=tiny.en")
     header = headers(built)["allen.ogg"]
     assert header["words_from"] == "asr" and header["language"] == "en"
-    assert word_error_rate(ALLEN, header["text"]) < 0.1, header["text"]
+    assert word_error_rate(ALLEN, header["text"]) < 0.2, header["text"]
     assert [word[1:] for word in header["words"]] == sorted(word[1:] for word in header["words"])
 
 
