@@ -197,6 +197,25 @@ _ENTRIES = (
         )
     ),
     Weights(
+        name="dnsmos",
+        file_name="sig_bak_ovr.onnx",
+        sha256="269fbebdb513aa23cddfbb593542ecc540284a91849ac50516870e1ac78f6edd",
+        size_bytes=1_157_965,
+        licence="MIT",
+        used_for="DNSMOS P.835: quality of sound",
+        carried_by=(("speechmos", "speechmos/dnsmos_models/sig_bak_ovr.onnx"),),
+    ),
+    Weights(
+        name="resemblyzer",
+        file_name="resemblyzer.pt",
+        sha256="39373b86598fa3da9fcddee6142382efe09777e8d37dc9c0561f41f0070f134e",
+        size_bytes=17_090_379,
+        licence="Apache-2.0",
+        used_for="speaker embeddings, diarization",
+        url=f"{_GITHUB}/resemble-ai/Resemblyzer/master/resemblyzer/pretrained.pt",
+        carried_by=(("resemblyzer", "resemblyzer/pretrained.pt"),),
+    ),
+    Weights(
         name="mimi",
         file_name="mimi/model.safetensors",
         licence="CC-BY 4.0",

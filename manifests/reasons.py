@@ -58,6 +58,13 @@ class Reason(StrEnum):
     NO_PORTRAIT = "no_portrait"
     CHUNK_SHORT = "chunk_short"
     DAMAGED_MEDIA = "damaged_media"
+    LOW_QUALITY = "low_quality"
+    NOISY = "noisy"
+    CLIPPED = "clipped"
+    NARROW_BAND = "narrow_band"
+    MUSIC = "music"
+    SINGING = "singing"
+    CHANNELS_CANCEL = "channels_cancel"
     # the engine
     CRASHED = "crashed"
     RAISED = "raised"
@@ -103,6 +110,13 @@ REMEDIES: dict[Reason, str] = {
     Reason.NO_PORTRAIT: "no frame of this person looks at the camera with open eyes",
     Reason.CHUNK_SHORT: "the chunk is shorter than `select.min_chunk_s`",
     Reason.DAMAGED_MEDIA: "decoding reported damage, or the file was cut short; copy it again",
+    Reason.LOW_QUALITY: "DNSMOS puts the sound below `select.min_dnsmos`",
+    Reason.NOISY: "speech is less than `select.min_snr_db` above its pauses",
+    Reason.CLIPPED: "more samples are clipped than `select.max_clipped_share` allows",
+    Reason.NARROW_BAND: "there is no sound above `select.min_bandwidth_hz`: telephone speech, resampled",
+    Reason.MUSIC: "there is music for more than `select.max_music_share` of the clip",
+    Reason.SINGING: "somebody sings for more than `select.max_singing_share` of the clip",
+    Reason.CHANNELS_CANCEL: "the channels cancel each other in the mono mix; one has its sign reversed",
     Reason.CRASHED: "the worker process died three times on this unit; `duologue replay` it",
     Reason.RAISED: "the step raised an unexpected error three times; `duologue replay` shows the traceback",
     Reason.TIMED_OUT: "the unit ran past its deadline three times and was killed",

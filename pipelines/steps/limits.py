@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from manifests.ids import TICK_HZ
 from manifests.reasons import Reason
-from pipelines.sections import SelectConfig
+from pipelines.select_section import SelectConfig
 from pipelines.steps.chunks import Span
 from pipelines.steps.proposals import Proposal
 from pipelines.steps.seen import Seen

@@ -5,16 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from manifests.ids import TICK_HZ
-from manifests.store import Store
-from pipelines.sections import SelectConfig
+from pipelines.select_section import SelectConfig
 from pipelines.steps.chunks import face_runs
 from pipelines.steps.listen import HOP_S
 from pipelines.steps.seen import Seen
@@ -53,9 +49,8 @@ class Speech:
     words: tuple[tuple[float, float], ...] = ()
 
 
-def read_speech(
-    store: Store,
-    listened: dict[str, Any],
+def speech_of(
+    probability: NDArray[np.float32],
     zero_s: float,
     config: SelectConfig,
     words: Sequence[tuple[float, float]] = (),
@@ -63,8 +58,6 @@ def read_speech(
     """Segments of speech by the limits of the config, and where a word (seconds from `zero_s`) is told."""
     from extractors.speech import speech_segments
 
-    table = pq.read_table(pa.BufferReader(store.read(listened["artifacts"][0]["name"])))
-    probability = table.column("speech").to_numpy()
     segments = speech_segments(
         probability,
         threshold=config.speech_threshold,

@@ -7,7 +7,7 @@ every limit it failed, with the value and the limit.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -16,13 +16,14 @@ import pyarrow as pa
 from manifests.ids import TICK_HZ, digest, sample_key
 from manifests.reasons import Reason, Status
 from manifests.receipts import Row
-from pipelines.sections import SelectConfig
+from pipelines.select_section import SelectConfig
 from pipelines.step import Item, Resources, Step, Workspace
 from pipelines.steps.chunks import Span, snap
 from pipelines.steps.ingest import media_s, rational, recording
 from pipelines.steps.limits import Limit, judge_face
-from pipelines.steps.proposals import Proposal, propose, read_speech
+from pipelines.steps.proposals import Proposal, propose, speech_of
 from pipelines.steps.seen import Seen, read_seen
+from pipelines.steps.sound import SOUND_MEASURES, Sound, judge_sound, read_sound
 from pipelines.steps.words import read_words
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ MEASURES = {
     "av_offset_confidence": pa.float64(),
     "n_words": pa.int64(),
     "av_offset_method": pa.string(),  # on whose scale the confidence is: lips, syncnet
+    **SOUND_MEASURES,
 }
 """What a clip was judged on, as far as it has a face and sound."""
 
@@ -70,6 +72,23 @@ OUTSIDE_S = 0.5
 
 WHOLE_SOURCE_LIMITS = (Reason.NO_VIDEO, Reason.NO_FACE, Reason.DAMAGED_MEDIA)
 """What can be said of a source as a whole; the other limits are about a clip."""
+
+
+@dataclass(frozen=True)
+class _Measured:
+    """All that is known of a source."""
+
+    seen: Seen | None
+    sound: Sound | None
+    words: tuple[tuple[float, float], ...] | None
+    """Spans on the time line; None where nobody told."""
+
+    def n_words(self, span: Span) -> int | None:
+        """Words whose middle lies in the span."""
+        if self.words is None:
+            return None
+        start_s, stop_s = float(span.start), float(span.stop)
+        return sum(start_s <= (low + high) / 2 < stop_s for low, high in self.words)
 
 
 class Select(Step[SelectConfig]):
@@ -105,7 +124,8 @@ class Select(Step[SelectConfig]):
 
     def run_item(self, item: Item, workspace: Workspace) -> list[Row]:
         """Propose clips, measure them against the limits, keep or reject."""
-        store, inputs, speech, seen = workspace.store, item.inputs, None, None
+        store, inputs = workspace.store, item.inputs
+        speech = seen = sound = None
         if "watch" in inputs:
             told = inputs["who"] | {"asked": inputs["knows_speakers"]} if "who" in inputs else None
             seen = read_seen(
@@ -114,10 +134,12 @@ class Select(Step[SelectConfig]):
         if "listen" in inputs and not self._silent(item):
             zero_s = float(Fraction(inputs["listen"]["start"]))
             words = read_words(store, inputs["words"]) if "words" in inputs else []
-            speech = read_speech(store, inputs["listen"], zero_s, self.config, words)
+            sound = read_sound(store, inputs["listen"], zero_s)
+            speech = speech_of(sound.speech, zero_s, self.config, words)
         spans, outside = self._spans(item, propose(speech, seen, self.config))
         told = speech.words if speech is not None and "words" in inputs else None
-        rows = [self._judge(item, span, seen, proposal, told) for span, proposal in spans] + [
+        measured = _Measured(seen, sound, told)
+        rows = [self._judge(item, span, measured, proposal) for span, proposal in spans] + [
             self._outside(item, start, stop) for start, stop in outside
         ]
         return rows or [self._nothing(item, seen)]
@@ -187,35 +209,32 @@ class Select(Step[SelectConfig]):
             limits.append(Limit(Reason.NO_SPEECH))
         return _skipped(item.row(), limits)
 
-    def _judge(
-        self,
-        item: Item,
-        span: Span,
-        seen: Seen | None,
-        proposal: Proposal,
-        words: Sequence[tuple[float, float]] | None,
-    ) -> Row:
+    def _judge(self, item: Item, span: Span, measured: _Measured, proposal: Proposal) -> Row:
         config = self.config
         limits: list[Limit] = []
         if span.duration_s < config.min_chunk_s:
             limits.append(Limit(Reason.CHUNK_SHORT, span.duration_s, config.min_chunk_s))
         limits.extend(self._damaged_audio(item))
-        verdict = judge_face(seen, span, config, proposal)
+        verdict = judge_face(measured.seen, span, config, proposal)
         track = verdict.track
         has_audio = "listen" in item.inputs
         if config.need_audio and not has_audio:
             limits.append(Limit(Reason.NO_AUDIO))
-        start_s, stop_s = float(span.start), float(span.stop)
-        n_words = None if words is None else sum(start_s <= (a + b) / 2 < stop_s for a, b in words)
-        if config.need_text and not n_words:
-            limits.append(Limit(Reason.NO_TEXT))
         if verdict.failed and (config.need_video or not has_audio):
             limits.extend(verdict.failed)
         elif verdict.failed:
             track = None  # the clip is kept without its video; its row still says why
+        heard: dict[str, Any] = {}
+        if measured.sound is not None:
+            heard, faults = judge_sound(measured.sound, span, config)
+            limits.extend(faults)
+        n_words = measured.n_words(span)
+        if config.need_text and not n_words:
+            limits.append(Limit(Reason.NO_TEXT))
         key = sample_key(str(item.source_id), track, span.tick)
         measures_of_row: dict[str, Any] = {
             **verdict.measures,
+            **heard,
             "n_words": n_words,
             "start": rational(span.start),
             "stop": rational(span.stop),

@@ -14,9 +14,11 @@ import pyarrow.parquet as pq
 import pytest
 from scipy.spatial.transform import Rotation
 
+from extractors.audio_events import CLASSES
+from extractors.dnsmos import COLUMNS
 from manifests.receipts import Row
 from manifests.store import Artifact, Store
-from pipelines.sections import SelectConfig
+from pipelines.select_section import SelectConfig
 from pipelines.step import Item, Workspace
 from pipelines.steps.listen import HOP_S, SPEECH
 from pipelines.steps.select import Select
@@ -43,6 +45,9 @@ class Bench:
         length_s: float = 20.0,
         loud: float = -20.0,
         gap_s: float = 0.0,
+        opinions: list[tuple[float, float, float, float]] | None = None,
+        music_s: tuple[int, int] = (0, 0),
+        **whole: float | None,
     ) -> None:
         times = np.arange(int(length_s / HOP_S)) * HOP_S
         inside = np.zeros(len(times), bool)
@@ -52,14 +57,28 @@ class Bench:
         table = pa.Table.from_arrays([pa.array(one, pa.float32()) for one in columns], schema=SPEECH)
         sink = pa.BufferOutputStream()
         pq.write_table(table, sink)
-        artifact = self.workspace.put("speech.parquet", sink.getvalue().to_pybytes())
+        artifacts = [self.workspace.put("a.speech.parquet", sink.getvalue().to_pybytes())]
+        if opinions is not None:
+            rows = zip(*opinions, strict=True)
+            artifacts.append(self.columns("dnsmos", dict(zip(COLUMNS, rows, strict=True))))
+        second = np.arange(int(length_s))
+        music = ((second >= music_s[0]) & (second < music_s[1])).astype(np.float32)
+        events = {"speech": 1 - music, "singing": 0 * music, "music": music}
+        artifacts.append(self.columns("events", {name: events[name] for name in CLASSES}))
         self.inputs["listen"] = {
-            "artifacts": [record(artifact)],
+            **dict.fromkeys(("clipped_share", "bandwidth_hz", "mix_loss_db")),
+            **whole,
+            "artifacts": [record(artifact) for artifact in artifacts],
             "start": "0/1",
             "duration_s": length_s,
             "loudest_hop_dbfs": loud,
             "gap_s": gap_s,
         }
+
+    def columns(self, name: str, values: dict[str, Any]) -> Artifact:
+        sink = pa.BufferOutputStream()
+        pq.write_table(pa.table({key: pa.array(one, pa.float32()) for key, one in values.items()}), sink)
+        return self.workspace.put(f"a.{name}.parquet", sink.getvalue().to_pybytes())
 
     def video(
         self,
@@ -387,3 +406,30 @@ def test_only_a_sure_offset_is_held_against_a_clip(
     bench.told({0: [(0, 20)]}, offset=offset)
     (row,) = bench.select(**config)
     assert row.reason == reason
+
+
+@pytest.mark.parametrize(
+    ("given", "config", "reason"),
+    [
+        ({"opinions": [(0.0, 3.4, 3.6, 4.0), (9.01, 1.2, 1.5, 1.4)]}, {"min_dnsmos": 3.0}, None),
+        ({"opinions": [(0.0, 1.2, 1.5, 1.4), (9.01, 3.4, 3.6, 4.0)]}, {"min_dnsmos": 3.0}, "low_quality"),
+        ({"opinions": [(0.0, np.nan, np.nan, np.nan)]}, {"min_dnsmos": 3.0}, None),
+        ({"music_s": (1, 4)}, {"max_music_share": 0.4}, "music"),
+        ({"music_s": (10, 20)}, {"max_music_share": 0.4}, None),
+        ({"clipped_share": 0.02}, {"max_clipped_share": 0.01}, "clipped"),
+        ({"bandwidth_hz": 3900.0}, {"min_bandwidth_hz": 4000.0}, "narrow_band"),
+        ({"bandwidth_hz": None}, {"min_bandwidth_hz": 4000.0}, None),
+        ({"mix_loss_db": 90.0}, {}, "channels_cancel"),
+        ({"mix_loss_db": 3.0}, {}, None),
+        ({"loud": -20.0}, {"min_snr_db": 60.0}, None),  # 70 dB over its pauses
+        ({"loud": -40.0}, {"min_snr_db": 60.0}, "noisy"),
+    ],
+)
+def test_sound_is_judged_where_the_clip_is(
+    tmp_path: Path, given: dict[str, Any], config: dict[str, Any], reason: str | None
+) -> None:
+    bench = Bench(tmp_path)
+    bench.speech([(1.0, 5.0)], **given)
+    (row,) = bench.select(need_video=False, **config)
+    assert row.reason == reason, row.detail
+    assert row.measures["snr_db"] == pytest.approx(given.get("loud", -20.0) + 90, abs=0.5)
