@@ -4,119 +4,35 @@ Each clip shows one person who speaks, in sync. Trials are made of it: windows o
 voice moved by -8 … +8 frames, clean and with the other clips' voices 10 dB below and as loud; and as many in
 which no offset is right: another clip's voice, or its own backwards. A trial is right within one frame.
 
-    python benchmarks/av_offset.py CLIP ...                                  # report
-    python benchmarks/av_offset.py --fit ANNA1.mpg,ANNA2.mpg BEN.mpg CARL.mpg  # the numbers of the extractor
+    python benchmarks/av_offset.py CLIP ... --fitted ANNA1.mpg,ANNA2.mpg BEN.mpg CARL.mpg
 
-`--fit` takes the clips of one person joined by commas. Numbers are fitted to these clips and must be reported
-on other people's. Needs `face_landmarker`.
+reports on the CLIPs, each of another person. `--fitted` names the clips that the numbers of the extractor
+come from, those of one person joined by commas: the numbers are fitted anew and printed, and the confidence
+from which an offset is believed is chosen there, each person judged by a map fitted to the others. `--json`
+and `--picture` name files to write. Needs `face_landmarker`.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
-from dataclasses import dataclass
-from itertools import pairwise
+import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from av_offset_trials import Clip, Outcomes, Trial, make_trials, measure, read_clip, try_all
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from extractors import av_offset as av
-from extractors.audio import AudioReader, to_mono16k
-from extractors.landmarks import make_landmarker
-from extractors.lip_motion import LIP_FEATURES, lip_features
-from extractors.media import VideoReader
-from extractors.probe import probe
-from extractors.weights import locate
+from extractors.lip_motion import LIP_FEATURES
 
-Pcm = NDArray[np.float32]
-RATE_HZ = av.AUDIO_RATE_HZ
-BINS = (0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 1.0)
 RIDGE = 1.0
-
-
-@dataclass(frozen=True)
-class Clip:
-    name: str
-    person: int
-    times_s: NDArray[np.float64]
-    lips: NDArray[np.float64]
-    pcm: Pcm
-    start_s: float
-
-
-@dataclass(frozen=True)
-class Trial:
-    clip: Clip
-    kind: str
-    start_s: float
-    stop_s: float
-    shift_frames: int
-    voice: Pcm  # from the instant clip.start_s + shift on
-
-    @property
-    def in_sync(self) -> bool:
-        return self.kind.startswith("own")
-
-    @property
-    def times(self) -> slice:
-        low, high = np.searchsorted(self.clip.times_s, [self.start_s - 1e-6, self.stop_s - 1e-6])
-        return slice(int(low), int(high))
-
-    def sound(self) -> tuple[Pcm, float]:
-        """What a file cut to the window holds, and when it starts."""
-        begin_s = self.clip.start_s + self.shift_frames * av.FRAME_S
-        low = max(0, round((self.start_s - begin_s) * RATE_HZ))
-        high = max(low, round((self.stop_s - begin_s) * RATE_HZ))
-        return self.voice[low:high], begin_s + low / RATE_HZ
-
-    def is_right(self, offset_frames: float) -> bool:
-        return self.in_sync and abs(offset_frames + self.shift_frames) <= 1
-
-
-def read_clip(path: Path, person: int) -> Clip:
-    found = probe(str(path))
-    assert found.video is not None and found.audio is not None, f"{path} lacks a stream"
-    landmarker = make_landmarker("direct", task_path=str(locate("face_landmarker").path), max_faces=1)
-    times_s, landmarks = [], []
-    with VideoReader(str(path), stream_index=found.video.index) as reader:
-        for frame in reader.frames():
-            faces = landmarker(frame.image, round(frame.pts * 1000))
-            times_s.append(float(frame.pts))
-            landmarks.append(faces[0].landmarks if faces else np.full((478, 3), np.nan))
-    with AudioReader(str(path), stream_index=found.audio.index) as reader:
-        pcm = to_mono16k(np.concatenate(list(reader.blocks()), axis=1), reader.rate_hz)
-        start_s = float(reader.start)
-    return Clip(path.stem, person, np.array(times_s), lip_features(np.array(landmarks)), pcm, start_s)
-
-
-def voices(clip: Clip, clips: list[Clip], rng: np.random.Generator) -> Iterator[tuple[str, Pcm]]:
-    others = [other.pcm for other in clips if other.person != clip.person]
-    length = min(len(pcm) for pcm in [clip.pcm, *others])
-    own = clip.pcm[:length]
-    babble = np.sum([pcm[:length] / np.std(pcm) for pcm in others], axis=0, dtype=np.float32)
-    babble *= np.std(own) / np.std(babble)
-    yield "own", own
-    yield "own, 10 dB", own + babble * np.float32(10**-0.5)
-    yield "own, 0 dB", own + babble
-    yield "backwards", own[::-1]
-    for index in rng.permutation(len(others))[:2]:
-        yield "another's", others[index]
-
-
-def make_trials(clips: list[Clip]) -> list[Trial]:
-    rng = np.random.default_rng(0)
-    trials = []
-    for clip in clips:
-        first, last = clip.times_s[0], clip.times_s[-1] + av.FRAME_S
-        for kind, voice in voices(clip, clips, rng):
-            for length_s in (1.6, 2.0, 2.5, last - first):
-                start_s = rng.uniform(first, last - length_s)
-                shift = int(rng.integers(-8, 9))
-                trials.append(Trial(clip, kind, start_s, start_s + length_s, shift, voice))
-    return trials
+SHIFTS = range(-8, 9)
+DRAWS = 10
+"""How often the trials of a clip are drawn for the report."""
+RIGHT_ENOUGH = 0.9
+"""Share of the believed offsets that must be right where the threshold is chosen."""
 
 
 def fit_map(clips: list[Clip]) -> NDArray[np.float64]:
@@ -136,8 +52,11 @@ def fit_map(clips: list[Clip]) -> NDArray[np.float64]:
     return np.linalg.solve(left + RIDGE * np.trace(left) / size * np.eye(size), right)
 
 
-def fit(clips: list[Clip]) -> None:
-    """Print the map, and the two numbers of the confidence, whose trials never meet their person's map."""
+def fit(clips: list[Clip]) -> dict[str, Any]:
+    """Fit map and confidence anew, print them, and choose the threshold.
+
+    The two numbers of the confidence come from trials that never meet their person's map.
+    """
     print("LIPS_FROM_SPEECH:")
     for row in fit_map(clips) / np.abs(fit_map(clips)).max():
         print("   [" + ", ".join(f"{value:.3f}" for value in row) + "],")
@@ -145,19 +64,17 @@ def fit(clips: list[Clip]) -> None:
         person: fit_map([clip for clip in clips if clip.person != person])
         for person in {clip.person for clip in clips}
     }
-    ratios, right, weights = [], [], []
-    trials = make_trials(clips)
-    n_in_sync = sum(trial.in_sync for trial in trials)
-    for trial in trials:
-        pcm, start_s = trial.sound()
-        speech = av.speech_features(pcm)
-        assert speech is not None
-        motion = av.lip_motion(trial.clip.times_s[trial.times], trial.clip.lips[trial.times], start_s=start_s)
-        predicted = av.context(speech) @ maps[trial.clip.person]
-        ratio = av.evidence(*av.correlate(motion, predicted))
-        ratios.append(ratio)
-        right.append(trial.is_right((len(ratio) // 2 - int(ratio.argmax())) / 4))
-        weights.append(1 / (n_in_sync if trial.in_sync else len(trials) - n_in_sync))
+    trials = make_trials(clips, 0)
+    correlated = [correlations(trial, maps[trial.clip.person]) for trial in trials]
+    ratios = [av.evidence(*one) for one in correlated]
+    in_sync = np.array([trial.in_sync for trial in trials])
+    weights = np.where(in_sync, 1 / in_sync.sum(), 1 / (~in_sync).sum())
+    right = np.array(
+        [
+            trial.is_right((len(ratio) // 2 - int(ratio.argmax())) / 4)
+            for trial, ratio in zip(trials, ratios, strict=True)
+        ]
+    )
 
     def loss(numbers: NDArray[np.float64]) -> float:
         confidence = np.array([av.posterior(ratio, numbers[0], numbers[1]) for ratio in ratios])
@@ -166,55 +83,118 @@ def fit(clips: list[Clip]) -> None:
 
     found = minimize(loss, [3.0, 0.0], method="Nelder-Mead")
     print(f"_EVIDENCE_A_SECOND, _NO_SYNC = {found.x[0]:.2f}, {found.x[1]:.2f}; {len(trials)} trials")
-
-
-def report(clips: list[Clip]) -> None:
-    """Print each clip under every whole shift, and the reliability of the trials."""
-    print("clip                        unshifted  confidence  right of 17 shifts")
-    for clip in clips:
-        trials = [Trial(clip, "own", clip.times_s[0], 1e9, shift, clip.pcm) for shift in range(-8, 9)]
-        found = [measure(trial) for trial in trials]
-        n_right = sum(t.is_right(f.offset_frames) for t, f in zip(trials, found, strict=True))
-        line = f"{clip.name:28s}{found[8].offset_frames:+9.2f}{found[8].confidence:12.2f}"
-        print(f"{line}{n_right:20d}")
-    trials = make_trials(clips)
-    outcomes = [(trial, measure(trial)) for trial in trials]
-    confidence = np.array([found.confidence for _, found in outcomes])
-    right = np.array([trial.is_right(found.offset_frames) for trial, found in outcomes])
-    print("\nconfidence   trials  mean confidence  right")
-    for low, high in pairwise(BINS):
-        inside = (confidence >= low) & ((confidence < high) | (high == BINS[-1]))
-        if inside.any():
-            mean, share = confidence[inside].mean(), right[inside].mean()
-            print(f"{low:.1f} - {high:.1f}   {inside.sum():6d}{mean:17.2f}{share:7.2f}")
-    print("\nkind         trials  mean confidence  right  confidence > 0.5 and wrong")
-    kinds = np.array([trial.kind for trial in trials])
-    for kind in dict.fromkeys(kinds.tolist()):
-        its = kinds == kind
-        wrong = (confidence[its] > 0.5) & ~right[its]
-        print(
-            f"{kind:12s} {its.sum():6d}{confidence[its].mean():17.2f}{right[its].mean():7.2f}"
-            f"{wrong.mean():28.2f}"
+    outcomes = try_all(trials, [av.judge(*one) for one in correlated])
+    steps = [round(0.05 * step, 2) for step in range(1, 20)]
+    threshold = next(
+        step
+        for step in steps
+        if all(
+            outcomes.right[outcomes.confidence >= above].mean() >= RIGHT_ENOUGH
+            for above in steps
+            if above >= step and (outcomes.confidence >= above).any()
         )
+    )
+    show(outcomes, threshold)
+    return {
+        "clips": len(clips),
+        "people": len(maps),
+        "trials": len(trials),
+        "numbers": [round(float(value), 2) for value in found.x],
+        "reliability": outcomes.reliability(),
+        "believed": outcomes.believed(threshold),
+    }
 
 
-def measure(trial: Trial) -> av.AvOffset:
+def correlations(
+    trial: Trial, lips_from_speech: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     pcm, start_s = trial.sound()
-    clip = trial.clip
-    return av.measure_offset(clip.times_s[trial.times], clip.lips[trial.times], pcm, start_s=start_s)
+    speech = av.speech_features(pcm)
+    assert speech is not None
+    motion = av.lip_motion(trial.clip.times_s[trial.times], trial.clip.lips[trial.times], start_s=start_s)
+    return av.correlate(motion, av.context(speech) @ lips_from_speech)
+
+
+def report(clips: list[Clip], threshold: float) -> tuple[dict[str, Any], list[list[float]]]:
+    """Each clip whole under every shift, and the reliability of the trials."""
+    print("\nclip  unshifted_frames  confidence  right_of_16  right_sign_of_16")
+    rows, found_by_clip = [], []
+    for clip in clips:
+        trials = [Trial(clip, "own", clip.times_s[0], 1e9, shift, clip.pcm) for shift in SHIFTS]
+        found = [measure(trial) for trial in trials]
+        moved = [(t.shift_frames, f.offset_frames) for t, f in zip(trials, found, strict=True)]
+        middle = found[len(found) // 2]
+        row = {
+            "clip": clip.name,
+            "unshifted_frames": round(middle.offset_frames, 2),
+            "confidence": round(middle.confidence, 3),
+            "right_of_16": sum(abs(offset + shift) <= 1 for shift, offset in moved if shift),
+            "right_sign_of_16": sum(offset * shift < 0 for shift, offset in moved if shift),
+        }
+        print("  ".join(f"{value}" for value in row.values()))
+        rows.append(row)
+        found_by_clip.append([offset for _, offset in moved])
+    trials = [trial for seed in range(DRAWS) for trial in make_trials(clips, seed)]
+    outcomes = try_all(trials, [measure(trial) for trial in trials])
+    show(outcomes, threshold)
+    told = {
+        "clips": rows,
+        "trials": len(trials),
+        "reliability": outcomes.reliability(),
+        "by_kind": outcomes.by_kind(threshold),
+        "believed": outcomes.believed(threshold),
+    }
+    return told, found_by_clip
+
+
+def show(outcomes: Outcomes, threshold: float) -> None:
+    for table in (outcomes.reliability(), outcomes.by_kind(threshold), [outcomes.believed(threshold)]):
+        print("\n" + "  ".join(table[0]))
+        for row in table:
+            print("  ".join(str(value) for value in row.values()))
+
+
+def draw(path: str, names: list[str], found_by_clip: list[list[float]], told: dict[str, Any]) -> None:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(10, 4.4), layout="constrained")
+    shifts, table = figure.subplots(1, 2)
+    for name, found in zip(names, found_by_clip, strict=True):
+        shifts.plot(SHIFTS, found, ".-", linewidth=0.8, label=name)
+    shifts.plot(SHIFTS, [-shift for shift in SHIFTS], "k--", linewidth=0.8, label="truth")
+    shifts.set(xlabel="sound made later by, frames of 40 ms", ylabel="offset measured, frames")
+    shifts.legend(fontsize=8)
+    rows = told["reliability"]
+    claimed, right = [row["mean_confidence"] for row in rows], [row["right"] for row in rows]
+    table.plot([0, 1], [0, 1], "k--", linewidth=0.8)
+    table.plot(claimed, right, "o-")
+    for row in rows:
+        table.annotate(f" {row['trials']}", (row["mean_confidence"], row["right"]), va="top", fontsize=8)
+    table.set(xlabel="confidence, mean of the bin", ylabel="share right within a frame", aspect="equal")
+    table.set_title("numbers: trials in the bin", fontsize=9)
+    figure.savefig(path, dpi=90)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("clips", nargs="+")
-    parser.add_argument("--fit", action="store_true")
+    parser.add_argument("clips", nargs="+", help="to report on")
+    parser.add_argument("--fitted", nargs="*", default=[], metavar="CLIPS", help="to fit to")
+    parser.add_argument("--threshold", type=float, default=0.8, help="where nothing is fitted")
+    parser.add_argument("--json")
+    parser.add_argument("--picture")
     options = parser.parse_args()
-    clips = [
-        read_clip(Path(name), person)
-        for person, names in enumerate(options.clips)
-        for name in names.split(",")
-    ]
-    (fit if options.fit else report)(clips)
+    told: dict[str, Any] = {}
+    threshold = options.threshold
+    if options.fitted:
+        groups = enumerate(options.fitted)
+        told["fitted"] = fit([read_clip(Path(name), at) for at, names in groups for name in names.split(",")])
+        threshold = told["fitted"]["believed"]["threshold"]
+    clips = [read_clip(Path(name), person) for person, name in enumerate(options.clips)]
+    told["held_out"], found_by_clip = report(clips, threshold)
+    if options.json:
+        Path(options.json).write_text(json.dumps(told, indent=1) + "\n")
+    if options.picture:
+        draw(options.picture, [clip.name for clip in clips], found_by_clip, told["held_out"])
 
 
 if __name__ == "__main__":

@@ -4,17 +4,15 @@ A linear map predicts four lengths of the mouth (`extractors.lip_motion`) from t
 four mel bands, over 240 ms. For each lag within +-15 frames of 40 ms the prediction is correlated with what
 the mesh saw. Both are at 100 Hz and high-passed at 0.5 Hz, so posture and loudness do not count.
 
-The sign is that of SyncNet's code (joonson/syncnet_python, `offset = vshift - argmin`): **a positive offset
-means that the sound comes too early (audio leads); delaying the audio by `offset_s`, or making the video
-earlier by as much, puts it right.** Recipes that say "-1 = audio leads" have read it the other way round.
+**A positive offset means that the sound comes too early (audio leads); delaying the audio by `offset_s`, or
+making the video earlier by as much, puts it right.** `docs/av-offset.md` says whose sign that is.
 
 `confidence` is a probability: that the offset is within a frame of the truth, where half of the tracks are
 in sync at some lag and half (dubbed, silent, somebody else's voice) at none. The correlations are read as a
 likelihood of each lag, together with the hypothesis that no lag is right; little material, lips that do not
 move, noise and a second peak all leave it low. It was fitted to GRID's short English sentences, frontal and
-clean, and tried (`benchmarks/av_offset.py`) on four other people of GRID: of 960 trials those that claimed
-0.9 and more were right in 0.97, 0.7-0.9 in 0.81, 0.5-0.7 in 0.73, 0.3-0.5 in 0.38, less in 0.11. Another's
-voice in the same rhythm passes 0.5 in one case of six.
+clean; the same page has the table of how often it was right on other people. A low confidence does not show
+that a clip is dubbed: many a clip that is in sync has one.
 """
 
 from __future__ import annotations

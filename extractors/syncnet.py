@@ -4,9 +4,7 @@
 The user brings `syncnet_v2.model`. With other weights the numbers mean nothing: the tests show that they are
 the reference's numbers, on random weights, and not that they are good.
 
-The sign is that of the reference's code, and of `extractors.av_offset`: **positive, the sound is early**;
-delay the audio by `offset_s` to put it right. (Its author's reports say so too: 0.25 s of delay added to the
-example turned its +4 into -2, syncnet_python issue 2. Issue 65 words it the other way round.)
+The sign is that of `extractors.av_offset`: **positive, the sound is early** (`docs/av-offset.md`).
 """
 
 from __future__ import annotations
@@ -15,12 +13,15 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.ndimage import median_filter
 from torch import Tensor, nn
 from torch.nn.functional import pad, pairwise_distance
 
+from extractors import track_crop
 from extractors.av_offset import FRAME_S
 from extractors.mfcc import N_CEPSTRA, cepstra
 from extractors.smirk_network import fill_network, read_tensors
@@ -30,6 +31,7 @@ SIDE_PX = 224
 WINDOW_FRAMES = 5
 MAX_SHIFT_FRAMES = 15
 N_EMBEDDING = 1024
+STEADY_FRAMES = 13
 _CEPSTRA_A_FRAME = 4
 _SAMPLES_A_FRAME = 640
 _BATCH = 16
@@ -111,10 +113,9 @@ class SyncNet:
     def __call__(self, crops: NDArray[np.uint8], pcm: NDArray[np.float32]) -> SyncNetOffset:
         """Offset of the sound against T face crops at 25 fps.
 
-        `crops` (T, 224, 224, 3) uint8 RGB: the reference cuts a square of 1.4 times the face box's larger
-        side S, from 0.5 S above the box's middle to 0.9 S below it, grey 110 outside the picture. `pcm` (N,)
-        float32, 16 kHz mono, full scale ±1, its first sample at the instant of the first crop. What one has
-        beyond the other is left aside. Raises `ValueError` for other shapes.
+        `crops` (T, 224, 224, 3) uint8 RGB, as `face_squares` and `cut_face` make them; `pcm` (N,) float32,
+        16 kHz mono, full scale ±1, its first sample at the instant of the first crop. What one has beyond the
+        other is left aside. Raises `ValueError` for other shapes.
         """
         if crops.shape[1:] != (SIDE_PX, SIDE_PX, 3) or crops.dtype != np.uint8 or pcm.ndim != 1:
             raise ValueError(
@@ -177,6 +178,30 @@ def compare(lips: Tensor, sound: Tensor) -> SyncNetOffset:
     least = float(distances[nearest])
     offset = reach - nearest
     return SyncNetOffset(offset, offset * FRAME_S, least, float(distances.median()) - least)
+
+
+def face_squares(boxes: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(N, 3) middle x, y and side, px, of what SyncNet sees of a face; `boxes` (N, 4) of the landmarks.
+
+    The reference cuts 1.4 times the larger side S of S3FD's box, from 0.5 S above its middle to 0.9 S below:
+    twice the side of what LR-ASD keeps of it (`extractors.track_crop`, with the size of our boxes), round the
+    same middle. As there, the median of 13 frames of the track holds it steady.
+    """
+    middle = (boxes[:, :2] + boxes[:, 2:]) / 2
+    larger = (boxes[:, 2:] - boxes[:, :2]).max(axis=1, keepdims=True)
+    x, y, size = median_filter(np.hstack([middle, larger]), size=(STEADY_FRAMES, 1), mode="nearest").T
+    return np.stack([x, y + track_crop.DOWN * size, 2 * track_crop.SIDE * size], axis=1)
+
+
+def cut_face(image: NDArray[np.uint8], *, x: float, y: float, side: float) -> NDArray[np.uint8]:
+    """(224, 224, 3) of the square of `side` px round (x, y) of `image` (H, W, 3) RGB; grey outside it."""
+    scale = SIDE_PX / side
+    # pixel i covers [i, i + 1): its middle lies at i + 0.5
+    left, top = x - side / 2, y - side / 2
+    matrix = np.array([[scale, 0, (0.5 - left) * scale - 0.5], [0, scale, (0.5 - top) * scale - 0.5]])
+    grey = (track_crop.OUTSIDE_GREY,) * 3
+    cut = cv2.warpAffine(image, matrix, (SIDE_PX, SIDE_PX), flags=cv2.INTER_LINEAR, borderValue=grey)
+    return np.asarray(cut, np.uint8)
 
 
 def _flat(n_in: int, n_out: int, kernel: int | tuple[int, int], *, pad: int) -> list[nn.Module]:

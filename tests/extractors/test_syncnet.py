@@ -2,51 +2,16 @@ from __future__ import annotations
 
 import math
 import pickle
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from syncnet_weights import brightness_and_loudness, saved, seeded, tensor_shapes
 
 from extractors.av_offset import FRAME_S
-from extractors.syncnet import SyncNet, SyncNetwork, compare
+from extractors.syncnet import SyncNet, SyncNetwork, compare, cut_face, face_squares
 from extractors.weights import WeightsError
-
-# joonson/syncnet_python@6efbb1c `SyncNetModel.py`: shape of each `weight`; those of one axis are
-# normalisations
-LAYERS: dict[str, tuple[int, ...]] = {
-    "netcnnaud.0": (64, 1, 3, 3),
-    "netcnnaud.1": (64,),
-    "netcnnaud.4": (192, 64, 3, 3),
-    "netcnnaud.5": (192,),
-    "netcnnaud.8": (384, 192, 3, 3),
-    "netcnnaud.9": (384,),
-    "netcnnaud.11": (256, 384, 3, 3),
-    "netcnnaud.12": (256,),
-    "netcnnaud.14": (256, 256, 3, 3),
-    "netcnnaud.15": (256,),
-    "netcnnaud.18": (512, 256, 5, 4),
-    "netcnnaud.19": (512,),
-    "netfcaud.0": (512, 512),
-    "netfcaud.1": (512,),
-    "netfcaud.3": (1024, 512),
-    "netfclip.0": (512, 512),
-    "netfclip.1": (512,),
-    "netfclip.3": (1024, 512),
-    "netcnnlip.0": (96, 3, 5, 7, 7),
-    "netcnnlip.1": (96,),
-    "netcnnlip.4": (256, 96, 1, 5, 5),
-    "netcnnlip.5": (256,),
-    "netcnnlip.8": (256, 256, 1, 3, 3),
-    "netcnnlip.9": (256,),
-    "netcnnlip.11": (256, 256, 1, 3, 3),
-    "netcnnlip.12": (256,),
-    "netcnnlip.14": (256, 256, 1, 3, 3),
-    "netcnnlip.15": (256,),
-    "netcnnlip.18": (512, 256, 1, 6, 6),
-    "netcnnlip.19": (512,),
-}
 
 # What that repository's own `SyncNetInstance.evaluate` and `forward_*` gave for `seeded(7)` and `material()`
 # (torch 2.13 on a CPU, python_speech_features 0.6); embeddings at the columns named
@@ -58,49 +23,12 @@ OFFSET, MIN_DISTANCE, CONFIDENCE = 15, 119.4543, 0.0  # random weights: zeros pa
 COMPARED = [(-8, 8, 2.41518, 3.16306), (-1, 1, 2.02544, 3.44164), (4, -4, 2.15020, 3.39291)]
 
 
-def tensor_shapes() -> dict[str, tuple[int, ...]]:
-    shapes: dict[str, tuple[int, ...]] = {}
-    for name, shape in LAYERS.items():
-        shapes |= {f"{name}.weight": shape, f"{name}.bias": shape[:1]}
-        if len(shape) == 1:
-            shapes |= {f"{name}.running_mean": shape, f"{name}.running_var": shape}
-            shapes[f"{name}.num_batches_tracked"] = ()
-    return shapes
-
-
-def seeded(seed: int) -> dict[str, torch.Tensor]:
-    """Random tensors under which both embeddings are of the order of one."""
-    rng = np.random.default_rng(seed)
-    tensors = {}
-    shapes = tensor_shapes()
-    for name in sorted(shapes):
-        shape = shapes[name]
-        if name.endswith("num_batches_tracked"):
-            tensors[name] = torch.zeros((), dtype=torch.int64)
-            continue
-        if len(shape) > 1:
-            first = {"netcnnlip.0.weight": 1 / 128, "netcnnaud.0.weight": 1 / 10}
-            values = rng.normal(size=shape) * (2 / np.prod(shape[1:])) ** 0.5 * first.get(name, 1.0)
-        elif name.endswith("running_var"):
-            values = rng.uniform(0.7, 1.3, size=shape)
-        else:
-            level = 0.0 if name.endswith(("bias", "running_mean")) else 1.0
-            values = level + rng.uniform(-0.3, 0.3, size=shape)
-        tensors[name] = torch.from_numpy(np.asarray(values).astype(np.float32))
-    return tensors
-
-
 def material() -> tuple[np.ndarray, np.ndarray]:
     """12 pictures of colour blocks, and noise that grows from frame to frame."""
     rng = np.random.default_rng(6)
     crops = rng.integers(0, 256, (12, 7, 7, 3), dtype=np.uint8).repeat(32, axis=1).repeat(32, axis=2)
     pcm = rng.normal(size=12 * 640) * 0.1 * np.linspace(0.1, 1, 12).repeat(640)
     return crops, pcm.astype(np.float32)
-
-
-def saved(tensors: Mapping[str, torch.Tensor], path: Path) -> str:
-    torch.save(dict(tensors), path)
-    return str(path)
 
 
 @pytest.fixture(scope="module")
@@ -144,24 +72,6 @@ def test_offsets_are_those_of_the_reference(
     assert found.confidence == pytest.approx(confidence, abs=1e-4)
 
 
-def brightness_and_loudness() -> dict[str, torch.Tensor]:
-    """Weights that see the mean brightness / 25.5 and hear the log energy less a constant."""
-    tensors = {}
-    for name, shape in tensor_shapes().items():
-        if name.endswith(("running_var", "weight")) and len(shape) == 1:
-            tensors[name] = torch.full(shape, 1 - 1e-5 if name.endswith("var") else 1.0)
-        else:
-            kind = torch.int64 if name.endswith("tracked") else torch.float32
-            tensors[name] = torch.zeros(shape, dtype=kind)
-        if name.endswith("weight") and len(shape) > 1:
-            middle = tuple(side // 2 for side in shape[2:])
-            tensors[name][(0, 0, *middle)] = 1.0
-    tensors["netcnnlip.0.weight"][0] = 1 / (25.5 * 3 * 5 * 7 * 7)
-    tensors["netcnnaud.18.weight"][0, 0] = torch.tensor([[1.0], [0], [0], [0], [0]]) / 4
-    tensors["netcnnaud.18.bias"][0] = -12.3  # what the middle of the range has too much
-    return tensors
-
-
 def test_the_sign_through_the_whole_network(tmp_path: Path) -> None:
     flicker = SyncNet(saved(brightness_and_loudness(), tmp_path / "flicker.model"))
     n = 40
@@ -175,6 +85,31 @@ def test_the_sign_through_the_whole_network(tmp_path: Path) -> None:
         found = compare(lips[: n - 5], flicker.embed_sound(pcm, n - 5))
         assert found.offset_frames == -late, found
         assert found.confidence > 0.3
+
+
+def test_squares_are_those_of_the_reference() -> None:
+    """From S3FD's box of side 100, which ours is 1.13 times smaller than (`extractors.track_crop`)."""
+    side = 100 / 1.13
+    middle = 200 + 0.08 * side  # theirs holds as much more of the forehead
+    boxes = np.tile([300 - side / 2, middle - side / 2, 300 + side / 2, middle + side / 2], (20, 1))
+    boxes[5] += 40  # one frame astray
+    squares = face_squares(boxes)
+    assert squares.shape == (20, 3)
+    assert np.allclose(squares[:, 0], 300)
+    # rows 150 … 290: from 0.5 above the middle to 0.9 below
+    assert np.abs(squares[:, 1] - 220).max() < 1
+    assert np.abs(squares[:, 2] - 140).max() < 3
+
+
+def test_a_crop_is_the_square_and_grey_outside() -> None:
+    image = np.zeros((300, 400, 3), np.uint8)
+    image[..., 0] = np.arange(400)[None] % 256
+    image[..., 2] = np.arange(300)[:, None] % 256
+    whole = cut_face(image, x=150, y=130, side=224)
+    assert np.array_equal(whole, image[18:242, 38:262])
+    half = cut_face(image, x=150, y=130, side=448)
+    assert (half[:47] == 110).all() and (half[:, :36] == 110).all()
+    assert abs(int(half[112, 112, 0]) - 150) <= 1 and abs(int(half[112, 112, 2]) - 130) <= 1
 
 
 def test_batches_change_nothing(network: SyncNet) -> None:
