@@ -218,9 +218,9 @@ def _activities(
     edges: NDArray[np.float64], scores: NDArray[np.float64], change_cost: float
 ) -> list[Activity]:
     """Runs of the best path through the cells."""
-    from extractors.speaking import _best_path
+    from extractors.speaking import best_path
 
-    path = _best_path(scores.T, change_cost=change_cost)
+    path = best_path(scores.T, change_cost=change_cost)
     found = []
     for low, high in pairwise([0, *(np.flatnonzero(np.diff(path)) + 1).tolist(), len(path)]):
         speaker, part = int(path[low]), scores[low:high]

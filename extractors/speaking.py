@@ -103,7 +103,7 @@ def assign(
         scores = np.array(rows).reshape(len(tracks), len(edges) - 1)
         rewards = np.clip(np.nan_to_num(scores, nan=-sure), -sure, sure)
         rewards = np.concatenate([rewards, np.zeros((1, len(edges) - 1))]) * np.diff(edges)
-        path = _best_path(rewards, change_cost=sure * min_turn_s)
+        path = best_path(rewards, change_cost=sure * min_turn_s)
         bounds = [0, *(np.flatnonzero(np.diff(path)) + 1), len(path)]
         for low, high in pairwise(bounds):
             speaker = int(path[low]) if path[low] < len(tracks) else None
@@ -142,7 +142,7 @@ def _at(track: TrackScores, edges: NDArray[np.float64]) -> NDArray[np.float64]:
     return padded[np.where(there, frames, -1)]
 
 
-def _best_path(rewards: NDArray[np.float64], *, change_cost: float) -> NDArray[np.int64]:
+def best_path(rewards: NDArray[np.float64], *, change_cost: float) -> NDArray[np.int64]:
     """Row of `rewards` (n, cells) for each cell, of the largest sum less `change_cost` a change (Viterbi).
 
     Of equals the lower row wins, and no change over a change.

@@ -60,6 +60,7 @@ class Reason(StrEnum):
     DAMAGED_MEDIA = "damaged_media"
     LOW_QUALITY = "low_quality"
     NOISY = "noisy"
+    OTHER_VOICE = "other_voice"
     CLIPPED = "clipped"
     NARROW_BAND = "narrow_band"
     MUSIC = "music"
@@ -112,6 +113,7 @@ REMEDIES: dict[Reason, str] = {
     Reason.DAMAGED_MEDIA: "decoding reported damage, or the file was cut short; copy it again",
     Reason.LOW_QUALITY: "DNSMOS puts the sound below `select.min_dnsmos`",
     Reason.NOISY: "speech is less than `select.min_snr_db` above its pauses",
+    Reason.OTHER_VOICE: "another voice speaks for more than `select.max_other_voice_share` of the speech",
     Reason.CLIPPED: "more samples are clipped than `select.max_clipped_share` allows",
     Reason.NARROW_BAND: "there is no sound above `select.min_bandwidth_hz`: telephone speech, resampled",
     Reason.MUSIC: "there is music for more than `select.max_music_share` of the clip",

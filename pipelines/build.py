@@ -32,6 +32,7 @@ from pipelines.steps.pack import SHARDS, Pack
 from pipelines.steps.people import People
 from pipelines.steps.select import Select
 from pipelines.steps.tokenize import Tokenize
+from pipelines.steps.voices import Voices
 from pipelines.steps.watch import Watch
 from pipelines.steps.who import Who
 from pipelines.steps.words import Words
@@ -51,6 +52,7 @@ def build_steps(config: BuildConfig) -> dict[str, Step[Any]]:
         "who": Who(config.who),
         "people": People(config.people),
         "words": Words(config.words),
+        "voices": Voices(config.voices),
         "select": Select(config.select),
         "cut": Cut(config.cut),
         "tokenize": Tokenize(config.tokenize),

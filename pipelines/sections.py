@@ -81,6 +81,20 @@ class WordsConfig(Section):
     device: Literal["cpu", "cuda"] = Field("cpu", description="where Whisper runs")
 
 
+class VoicesConfig(Section):
+    """Who is heard when, and which face each voice belongs to."""
+
+    mode: Literal["auto", "mono", "channels", "none"] = Field(
+        "none",
+        description="channels: one person a channel; mono: by the sound of the voices; auto: by channel "
+        "where each has a person of its own",
+    )
+    n_speakers: int | None = Field(
+        None, ge=1, le=20, description="people in a recording; null: the faces seen to speak, or a guess"
+    )
+    device: Literal["cpu", "cuda"] = Field("cpu", description="where the network runs")
+
+
 class PeopleConfig(Section):
     """Who appears in several sources."""
 
@@ -235,6 +249,7 @@ class BuildConfig(Section):
     who: WhoConfig = WhoConfig()
     people: PeopleConfig = PeopleConfig()
     words: WordsConfig = WordsConfig()
+    voices: VoicesConfig = VoicesConfig()
     select: SelectConfig = SelectConfig()
     cut: CutConfig = CutConfig()
     tokenize: TokenizeConfig = TokenizeConfig()

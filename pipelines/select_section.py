@@ -69,6 +69,9 @@ class SelectConfig(Section):
     max_clipped_share: float = Field(1.0, ge=0, le=1, description="share of clipped samples of the source")
     max_music_share: float = Field(1.0, ge=0, le=1, description="share of the clip's seconds with music")
     max_singing_share: float = Field(1.0, ge=0, le=1, description="share of the clip's seconds with singing")
+    max_other_voice_share: float = Field(
+        1.0, ge=0, le=1, description="share of the clip's speech that another voice than the main one speaks"
+    )
     max_mix_loss_db: float = Field(
         20.0, ge=0, le=100, description="power that the mono mix loses against the channels, dB"
     )

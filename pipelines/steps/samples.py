@@ -18,6 +18,7 @@ from manifests.splits import split_of
 from pipelines.sections import PackConfig
 from pipelines.steps.members import channels, groups, rates_hz
 from pipelines.steps.people import people_of
+from pipelines.steps.voices import voices_of
 from pipelines.steps.words import SourceWords, words_of
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def planned_samples(corpus: Corpus, config: PackConfig) -> Iterator[PlannedSampl
     sources = {row["source_id"]: row for row in corpus.rows("ingest")}
     provenance = _provenance(corpus)
     wanted = corpus.steps["cut"].config.members
-    people, words = people_of(corpus), words_of(corpus)
+    people, words, voices = people_of(corpus), words_of(corpus), voices_of(corpus)
     selected = {row["key"]: row for row in corpus.rows("select")}
     clips_of = Counter(row["source_id"] for row in selected.values())
     fixed = {row["speaker"]: row["split"] for row in sources.values() if row["speaker"] and row["split"]}
@@ -53,6 +54,7 @@ def planned_samples(corpus: Corpus, config: PackConfig) -> Iterator[PlannedSampl
             | _columns(clip, extensions, wanted, tokens)
             | _labels(clip, source, words.get(row["source_id"]), whole=clips_of[row["source_id"]] == 1)
             | {"person": people.get((row["source_id"], clip["measures"]["identity"]))}
+            | {"speaker_embedding": voices.get((row["source_id"], clip["measures"]["voice"]))}
             | {"missing": _missing(rows.values(), selected[clip["key"]]), "provenance": provenance},
             ensure_ascii=False,
             sort_keys=True,

@@ -98,14 +98,17 @@ class Select(Step[SelectConfig]):
     version = 4
     speed = 700.0
     per_source = True
-    upstream = ("watch", "listen", "who", "words")
+    upstream = ("watch", "listen", "who", "words", "voices")
     resources = Resources(cpus=1.0, memory_gb=0.5)
     measurements = CLIP
 
     def plan(self, corpus: Corpus) -> Iterable[Item]:
         """Sources that were watched, heard and asked who speaks, as far as they can be."""
         measured = {name: {row["source_id"]: row for row in corpus.rows(name)} for name in self.upstream}
-        asked, told = ({item.source_id for item in corpus.items(name).values()} for name in ("who", "words"))
+        asked = {
+            name: {item.source_id for item in corpus.items(name).values()}
+            for name in ("who", "words", "voices")
+        }
         knows = corpus.steps["who"].config.model != "none"
         for row in corpus.rows("ingest"):
             if row["status"] != Status.OK:
@@ -113,8 +116,7 @@ class Select(Step[SelectConfig]):
             wanted = {
                 "watch": row["video_stream"] is not None,
                 "listen": row["audio_stream"] is not None,
-                "who": row["source_id"] in asked,
-                "words": row["source_id"] in told,
+                **{name: row["source_id"] in sources for name, sources in asked.items()},
             }
             found = {name: measured[name].get(row["source_id"]) for name in wanted if wanted[name]}
             if all(one is not None and one["status"] == Status.OK for one in found.values()):
@@ -134,7 +136,7 @@ class Select(Step[SelectConfig]):
         if "listen" in inputs and not self._silent(item):
             zero_s = float(Fraction(inputs["listen"]["start"]))
             words = read_words(store, inputs["words"]) if "words" in inputs else []
-            sound = read_sound(store, inputs["listen"], zero_s)
+            sound = read_sound(store, inputs["listen"], inputs.get("voices"), zero_s)
             speech = speech_of(sound.speech, zero_s, self.config, words)
         spans, outside = self._spans(item, propose(speech, seen, self.config))
         told = speech.words if speech is not None and "words" in inputs else None
@@ -226,7 +228,9 @@ class Select(Step[SelectConfig]):
             track = None  # the clip is kept without its video; its row still says why
         heard: dict[str, Any] = {}
         if measured.sound is not None:
-            heard, faults = judge_sound(measured.sound, span, config)
+            heard, faults = judge_sound(
+                measured.sound, span, config, identity=verdict.measures.get("identity")
+            )
             limits.extend(faults)
         n_words = measured.n_words(span)
         if config.need_text and not n_words:

@@ -16,6 +16,7 @@ from pipelines.select_section import SelectConfig
 from pipelines.steps.chunks import Span
 from pipelines.steps.limits import Limit
 from pipelines.steps.listen import HOP_S
+from pipelines.steps.voices import read_activity
 
 SOUND_MEASURES = {
     "snr_db": pa.float64(),  # speech over its pauses, in the clip and 5 s round it
@@ -24,6 +25,9 @@ SOUND_MEASURES = {
     "dnsmos_bak": pa.float64(),
     "music_share": pa.float64(),  # of the clip's seconds
     "singing_share": pa.float64(),
+    "voice": pa.int64(),  # heard most in the clip, as `voices` numbers them
+    "other_voice_share": pa.float64(),  # of the clip's speech
+    "voice_confidence": pa.float64(),  # that it belongs to the clip's face; null: it belongs to another
     "clipped_share": pa.float64(),  # this and what follows: of the whole source
     "bandwidth_hz": pa.float64(),
     "mix_loss_db": pa.float64(),
@@ -46,10 +50,11 @@ class Sound:
     opinions: NDArray[np.float32]  # (K, 4), as `extractors.dnsmos.COLUMNS`
     events: NDArray[np.float32]  # (seconds, 3), as `extractors.audio_events.CLASSES`
     whole: dict[str, float | None]
+    activity: dict[str, Any] | None  # of `voices`; None: nobody asked
 
 
-def read_sound(store: Store, listened: dict[str, Any], zero_s: float) -> Sound:
-    """From the row of `listen` and its tables."""
+def read_sound(store: Store, listened: dict[str, Any], told: dict[str, Any] | None, zero_s: float) -> Sound:
+    """From the rows of `listen` and `voices` and their tables."""
     tables = {one["name"].rsplit(".", 2)[-2]: one["name"] for one in listened["artifacts"]}
 
     def columns(name: str, width: int) -> NDArray[np.float32]:
@@ -66,11 +71,17 @@ def read_sound(store: Store, listened: dict[str, Any], zero_s: float) -> Sound:
         columns("dnsmos", 4),
         columns("events", 3),
         {name: listened[name] for name in _OF_THE_SOURCE},
+        read_activity(store, told) if told is not None else None,
     )
 
 
-def judge_sound(sound: Sound, span: Span, config: SelectConfig) -> tuple[dict[str, Any], list[Limit]]:
-    """The measures of a span, and every limit they fail; what was not measured fails none."""
+def judge_sound(
+    sound: Sound, span: Span, config: SelectConfig, *, identity: int | None
+) -> tuple[dict[str, Any], list[Limit]]:
+    """The measures of a span, and every limit they fail; what was not measured fails none.
+
+    `identity` is that of the clip's face.
+    """
     from extractors.audio_events import CLASSES
     from extractors.audio_quality import vad_snr_db
     from extractors.dnsmos import opinion_over
@@ -89,6 +100,7 @@ def judge_sound(sound: Sound, span: Span, config: SelectConfig) -> tuple[dict[st
         "snr_db": vad_snr_db(sound.speech[around], sound.level_dbfs[around]),
         **{f"dnsmos_{name}": opinion.get(name) for name in ("ovrl", "sig", "bak")},
         **shares,
+        **_voice(sound, start_s, stop_s, identity),
         **sound.whole,
     }
     at_least = [
@@ -97,6 +109,7 @@ def judge_sound(sound: Sound, span: Span, config: SelectConfig) -> tuple[dict[st
         (Reason.NARROW_BAND, measures["bandwidth_hz"], config.min_bandwidth_hz),
     ]
     at_most = [
+        (Reason.OTHER_VOICE, measures.get("other_voice_share"), config.max_other_voice_share),
         (Reason.CLIPPED, measures["clipped_share"], config.max_clipped_share),
         (Reason.MUSIC, measures["music_share"], config.max_music_share),
         (Reason.SINGING, measures["singing_share"], config.max_singing_share),
@@ -104,3 +117,24 @@ def judge_sound(sound: Sound, span: Span, config: SelectConfig) -> tuple[dict[st
     ]
     below = [Limit(*one) for one in at_least if one[1] is not None and one[1] < one[2]]
     return measures, below + [Limit(*one) for one in at_most if one[1] is not None and one[1] > one[2]]
+
+
+def _voice(sound: Sound, start_s: float, stop_s: float, identity: int | None) -> dict[str, Any]:
+    """The voice heard most in the span, and how much of the speech is another's."""
+    if sound.activity is None:
+        return {}
+    begun = np.maximum(sound.activity["start_s"], start_s)
+    inside_s = np.maximum(np.minimum(sound.activity["stop_s"], stop_s) - begun, 0.0)
+    total_s = float(inside_s.sum())
+    if total_s == 0:
+        return {}
+    voices, which = np.unique(sound.activity["voice"], return_inverse=True)
+    of_voice = np.bincount(which, weights=inside_s)
+    main = int(voices[np.argmax(of_voice)])
+    about = sound.activity["voices"][main]
+    mine = identity is not None and about["identity"] == identity
+    return {
+        "voice": main,
+        "other_voice_share": 1 - float(of_voice.max()) / total_s,
+        "voice_confidence": about["confidence"] if mine else None,
+    }
