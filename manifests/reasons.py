@@ -38,6 +38,7 @@ class Reason(StrEnum):
     TRANSCRIPT_UNREADABLE = "transcript_unreadable"
     NOT_ALIGNED = "not_aligned"
     NO_TEXT = "no_text"
+    NO_HYPOTHESES = "no_hypotheses"
     # the decision of `select`
     NO_VIDEO = "no_video"
     NO_AUDIO = "no_audio"
@@ -89,6 +90,7 @@ REMEDIES: dict[Reason, str] = {
     Reason.NOT_ALIGNED: "the text could not be laid over the sound; check that it belongs to the recording",
     Reason.NO_TEXT: "the preset needs words, and the recording has none; give a transcript, or set "
     "`words.source` to asr",
+    Reason.NO_HYPOTHESES: "the recogniser or lip reader has nothing to say of this clip; see the detail",
     Reason.NO_VIDEO: "the preset needs video and there is none at that time",
     Reason.NO_AUDIO: "the preset needs audio and this source has none",
     Reason.SILENT_AUDIO: "the audio track never rises above `select.silence_dbfs`",

@@ -26,12 +26,14 @@ from pipelines.reporter import Reporter
 from pipelines.sections import BuildConfig
 from pipelines.step import Step
 from pipelines.steps.cut import Cut
+from pipelines.steps.hypotheses import Hypotheses
 from pipelines.steps.ingest import Ingest
 from pipelines.steps.listen import Listen
 from pipelines.steps.pack import SHARDS, Pack
 from pipelines.steps.people import People
 from pipelines.steps.select import Select
 from pipelines.steps.tokenize import Tokenize
+from pipelines.steps.units import Units
 from pipelines.steps.voices import Voices
 from pipelines.steps.watch import Watch
 from pipelines.steps.who import Who
@@ -56,6 +58,8 @@ def build_steps(config: BuildConfig) -> dict[str, Step[Any]]:
         "select": Select(config.select),
         "cut": Cut(config.cut),
         "tokenize": Tokenize(config.tokenize),
+        "units": Units(config.units),
+        "hypotheses": Hypotheses(config.hypotheses),
         "pack": Pack(config.pack),
     }
 

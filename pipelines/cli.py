@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from rich.console import Console
 
+from pipelines.cli_tools import CorpusUrl, tools
 from pipelines.exits import balance, fail, user_errors
 
 if TYPE_CHECKING:
@@ -32,7 +33,6 @@ app = typer.Typer(
 )
 
 Clips = Annotated[Path, typer.Argument(help="Folder of recordings (or one file), searched recursively.")]
-CorpusUrl = Annotated[str, typer.Argument(metavar="CORPUS", help="The --out folder of a build.")]
 Preset = Annotated[str | None, typer.Option(help="Preset to start from; see `duologue config --list`.")]
 ConfigFile = Annotated[Path | None, typer.Option("--config", help="YAML laid over the preset.")]
 Settings = Annotated[
@@ -257,47 +257,7 @@ def config(
             typer.echo(dump_config(load_config(preset=preset, path=path, overrides=settings or ())))
 
 
-@app.command()
-def models(
-    fetch: Annotated[str | None, typer.Option(help="Download this one from its published address.")] = None,
-) -> None:
-    """List the weights: where each comes from, sha256, licence, present or not."""
-    with user_errors():
-        from pipelines.models import fetch_model, models_table
-
-        if fetch:
-            typer.echo(f"wrote {fetch_model(fetch)}")
-        Console().print(models_table())
-
-
-@app.command()
-def doctor(
-    folder: Annotated[Path, typer.Argument(help="Where the output will go (its disk is checked).")] = Path(),
-) -> None:
-    """Check this machine: ffprobe, codecs, packages, GPU, Ray, memory, disk, weights."""
-    with user_errors():
-        from pipelines.doctor import doctor as check
-        from pipelines.doctor import doctor_table
-
-        checks = check(folder)
-        Console().print(doctor_table(checks))
-        if any(one.level == "fail" for one in checks):
-            raise typer.Exit(1)
-
-
-@app.command()
-def demo(
-    out: Annotated[Path, typer.Option(help="Folder to make.")] = Path("demo-output"),
-    clips: Annotated[
-        Path | None, typer.Option("--input", help="Real video. Default: rendered clips.")
-    ] = None,
-    workers: Annotated[int | None, typer.Option(min=1)] = None,
-) -> None:
-    """Build shards from a few clips, show what was made, and draw a contact sheet."""
-    with user_errors():
-        from pipelines.demo import run_demo
-
-        balance(run_demo(out, clips, workers=workers))
+app.add_typer(tools)  # after the commands above, so that --help lists those first
 
 
 def main(arguments: list[str] | None = None) -> Any:

@@ -19,6 +19,7 @@ def user_errors() -> Iterator[None]:
     from pipelines.config import ConfigError
     from pipelines.driver import FatalError
     from pipelines.engine import EngineError
+    from pipelines.fitting import FittingError
     from pipelines.look import NotFoundError
 
     try:
@@ -29,6 +30,7 @@ def user_errors() -> Iterator[None]:
         StoreError,
         StoreLockedError,
         ConfigError,
+        FittingError,
         NoCorpusError,
         NotFoundError,
         WeightsError,

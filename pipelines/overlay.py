@@ -20,8 +20,10 @@ from manifests.store import Store
 from pipelines.corpus import Corpus
 from pipelines.steps.seen import matrix
 
-LONGER_SIDE_PX = 640
+LONGER_SIDE_PX = 960
 SPEAKS, SILENT, OTHER = (0, 158, 115), (230, 159, 0), (140, 150, 160)  # RGB; Okabe and Ito
+_DOING = {None: "", True: " speaks", False: " silent"}
+_FONT_SCALE = 0.5
 VIDEO_OPTIONS = {"threads": "1", "preset": "fast", "crf": "26"}
 
 
@@ -69,7 +71,7 @@ def _scores(corpus: Corpus, source_id: str, store: Store) -> dict[tuple[int, int
 def overlaid(
     corpus: Corpus, recording: dict[str, Any], source_id: str, start: Fraction, stop: Fraction, *, track: int
 ) -> Iterator[tuple[Fraction, NDArray[np.uint8]]]:
-    """Time and picture (RGB, longer side at most 640 px) of each frame in [start, stop), drawn upon.
+    """Time and picture (RGB, longer side at most 960 px) of each frame in [start, stop), drawn upon.
 
     The followed track's box is green while it speaks and orange while not; other faces are grey.
     """
@@ -105,11 +107,19 @@ def draw_face(picture: NDArray[np.uint8], face: SeenFace, scale: float, *, follo
         cv2.line(picture, points[one].tolist(), points[other].tolist(), colour, 1, cv2.LINE_AA, 3)
     x0, y0, x1, y1 = (int(value) for value in np.round(face.box * scale))
     cv2.rectangle(picture, (x0, y0), (x1, y1), colour, 2)
-    doing = {None: "", True: " speaks", False: " silent"}[face.speaks]
-    corner = (x0, max(12, y0 - 5))
-    cv2.putText(
-        picture, f"t{face.track:02d}{doing}", corner, cv2.FONT_HERSHEY_SIMPLEX, 0.45, colour, 1, cv2.LINE_AA
-    )
+    _label(picture, f"t{face.track:02d}{_DOING[face.speaks]}", (x0 - 1, y0), colour)
+
+
+def _label(
+    picture: NDArray[np.uint8], text: str, corner: tuple[int, int], colour: tuple[int, int, int]
+) -> None:
+    """Black text on a plate of that colour, standing on the corner as far as the picture has room."""
+    (width, height), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, _FONT_SCALE, 1)
+    left = min(max(0, corner[0]), max(0, picture.shape[1] - width - 8))
+    bottom = min(max(height + 8, corner[1]), picture.shape[0])
+    cv2.rectangle(picture, (left, bottom - height - 8), (left + width + 8, bottom), colour, cv2.FILLED)
+    at = (left + 4, bottom - 4)
+    cv2.putText(picture, text, at, cv2.FONT_HERSHEY_SIMPLEX, _FONT_SCALE, (0, 0, 0), 1, cv2.LINE_AA)
 
 
 @cache

@@ -12,26 +12,39 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import av
+import cv2
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from numpy.typing import NDArray
 
 from extractors.pose import euler_deg, from_six
 from manifests.store import Store
+from pipelines.build import recall
 from pipelines.contact_sheet import read_audio
+from pipelines.look import read_sample
+from pipelines.overlay import clip_video, overlaid
+from pipelines.steps.ingest import guard_unchanged, recording
 
 Members = dict[str, bytes]
+
+SOURCE_SHOWS = (
+    "The source with the faces that were followed; the sample's own is green while it speaks and orange "
+    "while not, others are grey."
+)
 
 
 @dataclass(frozen=True)
 class Curve:
-    """One curve of the page, drawn in a box of duration x 1; `values` is JSON for the read-out."""
+    """One curve of the page, drawn in a box of duration x 1; `values` is JSON for the read-out.
+
+    `lines` are empty where it only says yes or no; `invalid` are (start, length) of what was not measured, or
+    of no.
+    """
 
     name: str
-    unit: str
+    scale: str
     lines: tuple[str, ...]
-    low: str
-    high: str
     zero: float | None
     invalid: tuple[tuple[float, float], ...]
     values: str
@@ -50,18 +63,28 @@ def curve(
     known = values[~np.isnan(values)]
     low, high = limits or (float(known.min(initial=0.0)), float(known.max(initial=0.0)))
     span = (high - low) or 1.0
-    step = duration_s / max(1, len(values))
+    step_s = duration_s / max(1, len(values))
     lines, gaps = [], []
     for start, stop, missing in _runs(np.isnan(values)):
         if missing:
-            gaps.append((round(start * step, 3), round((stop - start) * step, 3)))
+            gaps.append((round(start * step_s, 3), round((stop - start) * step_s, 3)))
             continue
         height = 0.96 - 0.92 * (np.clip(values[start:stop], low, high) - low) / span
-        at = (np.arange(start, stop) + 0.5) * step
-        lines.append(" ".join(f"{x:.3f},{y:.3f}" for x, y in zip(at, height, strict=True)))
+        at_s = (np.arange(start, stop) + 0.5) * step_s
+        points = [f"{x:.3f},{y:.3f}" for x, y in zip(at_s, height, strict=True)]
+        lines.append(" ".join(points if len(points) > 1 else points * 2))  # a lone value is a dot
     zero = round(0.96 - 0.92 * (0 - low) / span, 3) if low < 0 < high else None
     shown = [None if np.isnan(one) else round(float(one), 3) for one in values]
-    return Curve(name, unit, tuple(lines), f"{low:.3g}", f"{high:.3g}", zero, tuple(gaps), json.dumps(shown))
+    scale = f"{low:.3g} to {high:.3g} {unit}".strip()
+    return Curve(name, scale, tuple(lines), zero, tuple(gaps), json.dumps(shown))
+
+
+def strip(name: str, unit: str, flags: NDArray[np.bool_], duration_s: float) -> Curve:
+    """`flags` (T,) on equal steps over the clip, drawn as a bar that is shaded where they are false."""
+    step_s = duration_s / max(1, len(flags))
+    gaps = [(round(a * step_s, 3), round((b - a) * step_s, 3)) for a, b, yes in _runs(flags) if not yes]
+    words = json.dumps(["yes" if one else "no" for one in flags])
+    return Curve(name, unit, (), None, tuple(gaps), words)
 
 
 def _runs(flags: NDArray[np.bool_]) -> Sequence[tuple[int, int, bool]]:
@@ -71,7 +94,7 @@ def _runs(flags: NDArray[np.bool_]) -> Sequence[tuple[int, int, bool]]:
 
 
 def curves_of(header: dict[str, Any], members: Members) -> list[Curve]:
-    """Loudness, speech, mouth, head and trust of a sample, as far as it has them."""
+    """Loudness, speech, mouth, head, trust and validity of a sample, as far as it has them."""
     duration_s = float(header["duration_s"])
     found: list[Curve] = []
     if "flac" in members:
@@ -81,21 +104,34 @@ def curves_of(header: dict[str, Any], members: Members) -> list[Curve]:
         found.append(curve("level", "dBFS", decibels, duration_s, limits=(-70.0, 0.0)))
     trust = _columns(header, members, "trust.npy")
     if "speaking" in trust:
-        found.append(curve("speaking score", "above 0: speaks", trust["speaking"], duration_s))
+        found.append(curve("speaking score", "(above 0: speaks)", trust["speaking"], duration_s))
     shapes = _columns(header, members, "arkit52.npy", valid="arkit52_valid.npy")
     for name in ("jawOpen", "eyeBlinkLeft", "browInnerUp"):
         if name in shapes:
-            found.append(curve(name, "0 to 1", shapes[name], duration_s, limits=(0.0, 1.0)))
-    if "face61.npy" in members:
-        coefficients = np.asarray(_array(members["face61.npy"]), np.float64)
-        angles = euler_deg(from_six(coefficients[:, 52:58]))
-        angles[~_array(members["face61_valid.npy"]).astype(bool)] = np.nan
-        for column, name in enumerate(("yaw", "pitch", "roll")):
-            found.append(curve(name, "degrees", angles[:, column], duration_s, limits=(-60.0, 60.0)))
-    for name, unit in (("mouth_occlusion", "0 to 1"), ("jitter", "of eye distance"), ("sharpness", "")):
+            found.append(curve(name, "", shapes[name], duration_s, limits=(0.0, 1.0)))
+    for name, angle_deg in _head(header, members, trust).items():
+        found.append(curve(name, "degrees", angle_deg, duration_s, limits=(-60.0, 60.0)))
+    if "mouth_occlusion" in trust:
+        hidden = trust["mouth_occlusion"]
+        found.append(curve("mouth occlusion", "(1: hidden)", hidden, duration_s, limits=(0.0, 1.0)))
+    for name, unit in (("jitter", "of the distance of the eyes"), ("sharpness", "")):
         if name in trust:
-            found.append(curve(name.replace("_", " "), unit, trust[name], duration_s))
+            found.append(curve(name, unit, trust[name], duration_s))
+    for name, flags in _columns(header, members, "group_valid.npy").items():
+        found.append(strip(name.replace("_", " "), "can be trusted", flags > 0, duration_s))
     return found
+
+
+def _head(
+    header: dict[str, Any], members: Members, trust: dict[str, NDArray[np.float64]]
+) -> dict[str, NDArray[np.float64]]:
+    """Yaw, pitch and roll in degrees: of `face61` where it is there, else of the trust signals."""
+    names = ("yaw", "pitch", "roll")
+    if "face61.npy" not in members:
+        return {name: trust[f"{name}_deg"] for name in names if f"{name}_deg" in trust}
+    face61 = _columns(header, members, "face61.npy", valid="face61_valid.npy")
+    six = np.stack([face61[f"rotation_{axis}{column}"] for column in (0, 1) for axis in "xyz"], axis=1)
+    return dict(zip(names, euler_deg(from_six(six)).T, strict=True))
 
 
 def _array(data: bytes) -> NDArray[Any]:
@@ -114,8 +150,11 @@ def _columns(
     return dict(zip(header["channels"][name], values.T, strict=True))
 
 
-def page(key: str, members: Members, video: bytes | None) -> str:
-    """The HTML of one sample. `video` is an MP4 that a browser plays."""
+def page(key: str, members: Members, video: bytes | None, *, shows: str = "") -> str:
+    """The HTML of one sample, which asks the network for nothing.
+
+    `video` is an MP4 that a browser plays; `shows` says what is in it.
+    """
     header = json.loads(members["json"])
     source = header["source"]
     measures = {name: value for name, value in header["measures"].items() if value is not None}
@@ -137,6 +176,8 @@ def page(key: str, members: Members, video: bytes | None) -> str:
         key=key,
         about=f"{source['path']}, {start:.2f}–{stop:.2f} s",
         video=base64.b64encode(video).decode() if video else None,
+        poster=base64.b64encode(_poster(video)).decode() if video else None,
+        shows=shows,
         duration_s=header["duration_s"],
         curves=curves_of(header, members),
         facts=facts,
@@ -144,25 +185,38 @@ def page(key: str, members: Members, video: bytes | None) -> str:
     )
 
 
-def write_page(url: str, key: str, out: Path) -> Path:
-    """Page of the sample whose key begins with `key`; with its source's pictures where that can be read."""
-    from pipelines.look import read_sample
+def _poster(video: bytes) -> bytes:
+    """The first picture, as JPEG: some browsers show none before the clip is played."""
+    with av.open(io.BytesIO(video), mode="r") as container:
+        picture = next(container.decode(video=0)).to_ndarray(format="bgr24")
+    return cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 80])[1].tobytes()
 
+
+def write_page(url: str, key: str, out: Path) -> Path:
+    """Page of the sample whose key begins with `key`; with its source's pictures where that can be read.
+
+    Raises NotFoundError for an unknown key.
+    """
     full, members = read_sample(Store(url), key)
-    video = source_video(url, json.loads(members["json"]), members)
-    out.write_text(page(full, members, video or members.get("face.mp4")), encoding="utf-8")
+    video, shows = source_video(url, json.loads(members["json"]), members), SOURCE_SHOWS
+    if video is None:
+        video, shows = members.get("face.mp4"), "the sample's own face crop: its source cannot be read"
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(page(full, members, video, shows=shows if video else ""), encoding="utf-8")
     return out
 
 
 def source_video(url: str, header: dict[str, Any], members: Members) -> bytes | None:
-    """The source's own pictures of the clip, drawn upon; None where the source is gone or has no face."""
-    from pipelines.build import recall
-    from pipelines.overlay import clip_video, overlaid
-
+    """The source's own pictures of the clip, drawn upon; None where it is gone, changed or has no face."""
     corpus, _ = recall(url)
     source = header["source"]
-    rows = [row for row in corpus.rows("ingest") if row["content_sha256"] == source["sha256"]]
-    if not rows or header["track"] is None or not Path(corpus.source_root, source["path"]).is_file():
+    rows = [row for row in corpus.rows("ingest") if row["source_id"] == source["id"]]
+    if header["track"] is None or not rows or rows[0]["content_sha256"] != source["sha256"]:
+        return None
+    path = str(Path(corpus.source_root, source["path"]))
+    try:
+        guard_unchanged(path, recording(rows[0])["fingerprint"])
+    except SourceChangedError:
         return None
     start, stop = Fraction(source["start"]), Fraction(source["stop"])
     frames = overlaid(corpus, rows[0], source["id"], start, stop, track=header["track"])

@@ -17,7 +17,7 @@ from extractors.extractor import EXTRACTORS, FaceExtractor, extractor_class
 from manifests.ids import digest
 from manifests.reasons import Reason, Status
 from manifests.receipts import Row
-from pipelines.sections import CutConfig
+from pipelines.clip_sections import CutConfig
 from pipelines.step import Item, Resources, Step, Unit, Workspace, library_versions
 from pipelines.steps.ingest import guard_unchanged
 from pipelines.steps.members import AUDIO_MEMBERS
@@ -139,7 +139,8 @@ class Cut(Step[CutConfig]):
     def _sound(self, clip: Clip, path: str, measures: dict[str, Any]) -> dict[str, bytes]:
         """Audio at its native rate and channels, and 16 kHz mono made of it."""
         from extractors.audio import MONO_RATE_HZ, to_mono16k
-        from extractors.encode import flac_bytes
+        from extractors.encode import flac_bytes, npy_bytes
+        from extractors.filterbank import stacked_filterbank
 
         reader = self._reader(clip, path)
         pcm = reader.read_span(clip.start, clip.stop)
@@ -148,9 +149,12 @@ class Cut(Step[CutConfig]):
         clipped = 0
         if "native" in self.config.members:
             payloads["native.flac"], clipped = flac_bytes(pcm, reader.rate_hz)
+        mono = to_mono16k(pcm, reader.rate_hz)
         if "flac" in self.config.members:
-            payloads["flac"], more = flac_bytes(to_mono16k(pcm, reader.rate_hz)[None], MONO_RATE_HZ)
+            payloads["flac"], more = flac_bytes(mono[None], MONO_RATE_HZ)
             clipped += more
+        if "fbank104" in self.config.members:
+            payloads["fbank104.npy"] = npy_bytes(stacked_filterbank(mono, n_frames=clip.n_ticks))
         measures["clipped_samples"] = clipped
         return payloads
 

@@ -13,7 +13,7 @@ VIDEO_MEMBERS = (
     *("lips", "face", "arkit52", "face61", "livelink61"),
     *("groups", "trust", "exclusion", "reference"),
 )
-AUDIO_MEMBERS = ("flac", "native")
+AUDIO_MEMBERS = ("flac", "native", "fbank104")
 
 _RATES_HZ: dict[str, float] = {
     "lips.mp4": 25.0,
@@ -28,6 +28,7 @@ _RATES_HZ: dict[str, float] = {
     "group_valid.npy": 25.0,
     "trust.npy": 25.0,
     "exclusion.npy": 25.0,
+    "fbank104.npy": 25.0,
     "flac": 16_000.0,
 }
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.sections import CutConfig
+from pipelines.clip_sections import CutConfig
 from pipelines.steps.members import TRUST, TRUST_CHANNELS, Made
 from pipelines.steps.series import Clip, Series
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from extractors.extractor import FaceExtractor, FaceFrame
 from manifests.reasons import ItemError, Reason
 from manifests.store import Store
-from pipelines.sections import CutConfig
+from pipelines.clip_sections import CutConfig
 from pipelines.steps.members import Made
 from pipelines.steps.numbers import add_numbers, on_frames
 from pipelines.steps.portraits import add_portraits

@@ -48,7 +48,12 @@ def planned_samples(corpus: Corpus, config: PackConfig) -> Iterator[PlannedSampl
             for artifact in one["artifacts"]
         ]
         extensions = [member.extension for member in members]
-        tokens = json.loads(rows["tokenize"]["tokens"]) if "tokenize" in rows else {}
+        tokens = {
+            name: about
+            for one in rows.values()
+            if one.get("tokens")
+            for name, about in json.loads(one["tokens"]).items()
+        }
         text = json.dumps(
             _header(clip, row, source, split, extensions)
             | _columns(clip, extensions, wanted, tokens)

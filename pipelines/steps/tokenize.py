@@ -1,14 +1,11 @@
 """tokenize: codec tokens of each clip, made of the audio that `cut` wrote at its native rate and channels.
 
-An item is a clip's audio: its id covers the bytes of `native.flac`, so tokens outlive a change of what else
-`cut` writes. A unit is a bundle of clips, batched for the device; which clips share a batch changes no code
+A unit is a bundle of clips, batched for the device; which clips share a batch changes no code
 (`extractors.token_batches`).
 """
 
 from __future__ import annotations
 
-import hashlib
-import io
 import json
 from collections.abc import Iterable
 from fractions import Fraction
@@ -18,12 +15,12 @@ import numpy as np
 import pyarrow as pa
 
 from extractors.codecs import CODEC_LIBRARIES, CODECS
-from manifests.ids import digest
-from manifests.reasons import Reason, Status
+from manifests.reasons import Reason
 from manifests.receipts import Row
-from manifests.store import Artifact, Store
-from pipelines.sections import TokenizeConfig
+from manifests.store import Artifact
+from pipelines.clip_sections import TokenizeConfig
 from pipelines.step import Item, Resources, Step, Unit, Workspace
+from pipelines.steps.clips import clip_items, read_sound
 
 if TYPE_CHECKING:
     from extractors.codec import Codec, CodecSpec, Pcm
@@ -54,18 +51,8 @@ class Tokenize(Step[TokenizeConfig]):
 
     def plan(self, corpus: Corpus) -> Iterable[Item]:
         """Every clip that was cut, if tokens are wanted."""
-        if not self.config.codecs:
-            return
-        clips = corpus.items("cut")
-        for row in corpus.rows("cut"):
-            if row["status"] != Status.OK:
-                continue
-            clip = clips[row["item"]].inputs
-            sound = next((one for one in row["artifacts"] if one["name"].endswith(f".{SOUND}")), None)
-            length = Fraction(clip["stop"]) - Fraction(clip["start"])
-            inputs = {"key": clip["key"], "sound": sound, "duration": str(length)}
-            item = f"{clip['key']}-{digest(sound and sound['sha256'], str(length), length=8)}"
-            yield Item(item, row["source_id"], inputs, float(length))
+        if self.config.codecs:
+            yield from clip_items(corpus, (SOUND,))
 
     def weights(self) -> tuple[str, ...]:
         """Those of the codecs, but for codecs that run untrained."""
@@ -109,7 +96,8 @@ class Tokenize(Step[TokenizeConfig]):
         from extractors.encode import npy_bytes
         from extractors.token_batches import encode_bundle
 
-        sounds = {item.id: _read(workspace.store, item) for item in unit.items if item.inputs["sound"]}
+        read = {item.id: read_sound(workspace.store, item, SOUND) for item in unit.items}
+        sounds = {name: sound for name, sound in read.items() if sound is not None}
         artifacts: dict[str, list[Artifact]] = {item.id: [] for item in unit.items}
         about: dict[str, dict[str, Any]] = {item.id: {} for item in unit.items}
         for codec in self._codecs.values():
@@ -136,18 +124,6 @@ class Tokenize(Step[TokenizeConfig]):
             )
             for item in unit.items
         ]
-
-
-def _read(store: Store, item: Item) -> tuple[Pcm, int]:
-    """The clip's sound (channels, n) and its rate. Raises ValueError when it is not what `cut` wrote."""
-    import soundfile
-
-    sound = item.inputs["sound"]
-    data = store.read(sound["name"])
-    if hashlib.sha256(data).hexdigest() != sound["sha256"]:
-        raise ValueError(f"{store.path(sound['name'])} was altered; delete it, and it is made again")
-    pcm, rate_hz = soundfile.read(io.BytesIO(data), dtype="float32", always_2d=True)
-    return np.ascontiguousarray(pcm.T), rate_hz
 
 
 def _at_rate(pcm: Pcm, rate_hz: int, spec: CodecSpec, duration: Fraction) -> Pcm:

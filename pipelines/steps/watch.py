@@ -39,7 +39,7 @@ class Watch(Step[WatchConfig]):
     """One item a source with video."""
 
     name = "watch"
-    version = 2
+    version = 3
     speed = 3.5
     libraries = (
         *("av", "dlib-bin", "mediapipe", "numpy", "onnxruntime"),

@@ -102,7 +102,8 @@ class Watcher:
     def _final(self, rows: Sequence[tuple[int, int, int]], *, until: int) -> list[dict[str, Any]]:
         """Rows up to frame `until` whose track is known; earlier their jitter may not be."""
         for number, index, track in rows:
-            row = self._waiting.pop((number, index)) | {"track": track}
+            row = self._waiting.pop((number, index))
+            row["track"] = track  # the row itself: its jitter is still to come
             turn_deg = abs(float(euler_deg(rotation_of(row["pose"].reshape(4, 4)))[0]))
             if turn_deg > max(MIN_PROFILE_DEG, self._profiles.get(track, (0.0, 0))[0]):
                 self._profiles[track] = (turn_deg, number)

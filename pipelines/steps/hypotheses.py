@@ -1,0 +1,113 @@
+"""hypotheses: what a recogniser and a lip reader make of each clip, N-best with scores (DualHyp)."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from manifests.reasons import ItemError, Reason
+from manifests.receipts import Row
+from pipelines.clip_sections import HypothesesConfig
+from pipelines.step import Item, Resources, Step, Workspace
+from pipelines.steps.clips import clip_items, read_member, read_sound
+
+if TYPE_CHECKING:
+    from extractors.words import Hypothesis
+    from pipelines.corpus import Corpus
+
+SOUND, LIPS = "flac", "lips.mp4"
+LONGEST_S = 30.0
+"""What Whisper hears at once."""
+
+
+class Hypotheses(Step[HypothesesConfig]):
+    """One item a clip that was cut."""
+
+    name = "hypotheses"
+    version = 1
+    speed = 4.0
+    per_clip = True
+    libraries = ("av", "ctranslate2", "faster-whisper", "onnxruntime", "soundfile")
+    resources = Resources(cpus=1.0, memory_gb=1.5)
+    measurements = pa.schema([pa.field("missing", pa.string())])
+
+    def plan(self, corpus: Corpus) -> Iterable[Item]:
+        """Every clip that was cut, if hypotheses are wanted."""
+        if self.config.asr_model or self.config.vsr:
+            yield from clip_items(corpus, (SOUND, LIPS))
+
+    def made_of(self) -> dict[str, Any]:
+        """Whisper's weights, and whatever file the lip reader is."""
+        made: dict[str, Any] = {}
+        if self.config.asr_model:
+            made["whisper"] = self._whisper().sha256
+        if self.config.vsr:
+            _, _, path = self.config.vsr.partition(":")
+            files = sorted(Path(path).parent.glob(f"{Path(path).stem}.*"))
+            made["vsr"] = [[one.name, hashlib.sha256(one.read_bytes()).hexdigest()] for one in files]
+        return super().made_of() | made
+
+    def _whisper(self) -> Any:
+        from extractors.whisper_weights import find_whisper
+
+        return find_whisper(str(self.config.asr_model), revision=self.config.asr_revision)
+
+    def open(self) -> None:
+        """Load what was asked for."""
+        from extractors.asr import Recogniser
+        from extractors.vsr import open_vsr
+
+        self._asr: Recogniser | None = None
+        if self.config.asr_model:
+            kind = self.config.asr_compute_type
+            folder = str(self._whisper().folder)
+            self._asr = Recogniser(folder, device=self.config.device, compute_type=kind)
+        self._vsr = open_vsr(self.config.vsr) if self.config.vsr else None
+
+    def run_item(self, item: Item, workspace: Workspace) -> list[Row]:
+        """N-best of both modalities. Raises ItemError where a source has nothing to say of the clip."""
+        from extractors.vsr import VsrError
+
+        made: dict[str, list[Hypothesis]] = {}
+        missing: dict[str, str] = {}
+        if self._asr is not None:
+            sound = read_sound(workspace.store, item, SOUND)
+            if sound is None:
+                missing["hyps_asr"] = str(Reason.NO_AUDIO)
+            elif item.media_s > LONGEST_S:
+                raise ItemError(Reason.NO_HYPOTHESES, f"Whisper hears {LONGEST_S:g} s at once")
+            else:
+                made["hyps_asr"] = self._asr.n_best(
+                    sound[0][0], n=self.config.n, language=self.config.language
+                )
+        if self._vsr is not None:
+            lips = read_member(workspace.store, item, LIPS)
+            if lips is None:
+                missing["hyps_vsr"] = str(Reason.NO_FACE)
+            else:
+                try:
+                    made["hyps_vsr"] = self._vsr(item.inputs["key"], _frames(lips), n=self.config.n)
+                except VsrError as error:
+                    raise ItemError(Reason.NO_HYPOTHESES, str(error)) from error
+        artifacts = [
+            workspace.put(f"{item.id}.{name}.json", json.dumps([asdict(one) for one in found]).encode())
+            for name, found in made.items()
+        ]
+        return [item.row(artifacts=tuple(artifacts), measures={"missing": json.dumps(missing)})]
+
+
+def _frames(video: bytes) -> NDArray[np.uint8]:
+    """(T, 96, 96) grey."""
+    import av
+
+    with av.open(io.BytesIO(video), mode="r") as container:
+        return np.stack([frame.to_ndarray(format="gray") for frame in container.decode(video=0)])
