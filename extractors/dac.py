@@ -15,7 +15,15 @@ from typing import Any
 import numpy as np
 
 from extractors.codec import Codec, CodecSpec, Codes, Pcm, Precision, check_batch
-from extractors.torch_codec import Device, load_model, pick_device, running, seeded, to_int16
+from extractors.torch_codec import (
+    Device,
+    keep_freed_memory,
+    load_model,
+    pick_device,
+    running,
+    seeded,
+    to_int16,
+)
 from extractors.weights import locate
 
 CHUNK_FRAMES = 1000
@@ -116,8 +124,10 @@ class Dac:
         self._n_codebooks = n_codebooks or variant.n_codebooks
         if not 1 <= self._n_codebooks <= variant.max_codebooks:
             raise ValueError(f"n_codebooks={n_codebooks}: {name} has 1 to {variant.max_codebooks}")
-        self._device, self._precision, self._stack = pick_device(device), precision, variant.stack
+        self._device, self._precision, self._stack = pick_device(device, precision), precision, variant.stack
         self._model = model.to(self._device).eval()
+        if self._device.type == "cpu":
+            keep_freed_memory()
         self._convolutions = _Convolutions(self._model.encoder)
         self._chunk_frames = CHUNK_FRAMES
         self._hop = int(np.prod(variant.ratios))

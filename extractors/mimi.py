@@ -12,7 +12,15 @@ from typing import Any
 import numpy as np
 
 from extractors.codec import Codec, CodecSpec, Codes, Pcm, Precision, check_batch
-from extractors.torch_codec import Device, load_model, pick_device, running, seeded, to_int16
+from extractors.torch_codec import (
+    Device,
+    keep_freed_memory,
+    load_model,
+    pick_device,
+    running,
+    seeded,
+    to_int16,
+)
 from extractors.weights import locate
 
 MAX_CODEBOOKS = 32
@@ -80,8 +88,10 @@ class Mimi:
     def _begin(
         self, model: Any, n_codebooks: int, device: Device, precision: Precision, *, trained: bool
     ) -> None:
-        self._device, self._precision = pick_device(device), precision
+        self._device, self._precision = pick_device(device, precision), precision
         self._model = model.to(self._device).eval()
+        if self._device.type == "cpu":
+            keep_freed_memory()
         self._chunk_frames = CHUNK_FRAMES
         self._spec = CodecSpec(
             family="mimi",

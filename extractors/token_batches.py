@@ -47,12 +47,15 @@ def row_frames(n_frames: int) -> int:
 def plan_batches(lengths: Mapping[str, int], spec: CodecSpec, *, planned_s: float) -> list[Batch]:
     """Batches of at most `planned_s` seconds of sound (one row at least) for `lengths` (samples, by key).
 
-    Short rows first, keys of one width in ascending order. A planned size of 0 makes batches of one row,
-    which is best on a CPU.
+    Short rows first, keys of one width in ascending order. A planned size of 0 is for CPUs, where one row
+    uses the core as well as many: batches of one row, no wider than its frames, so nothing is computed in
+    vain. Otherwise a bundle should hold many batches: the last one of each width is filled up with zeros.
     """
     widths: dict[int, list[str]] = {}
     for key in sorted(lengths):
-        widths.setdefault(row_frames(spec.n_frames(lengths[key])) * spec.hop, []).append(key)
+        n_frames = spec.n_frames(lengths[key])
+        width = (row_frames(n_frames) if planned_s else n_frames) * spec.hop
+        widths.setdefault(width, []).append(key)
     batches = []
     for width, keys in sorted(widths.items()):
         n_rows = max(1, int(planned_s * spec.rate_hz) // width)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, Literal
@@ -15,15 +16,36 @@ if TYPE_CHECKING:
     import torch
 
 Device = Literal["auto", "cpu", "cuda"]
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h
 
 
-def pick_device(device: Device) -> torch.device:
-    """ "auto" is the GPU where there is one. Raises ValueError for "cuda" without a GPU."""
+def pick_device(device: Device, precision: Precision) -> torch.device:
+    """ "auto" is the GPU where there is one.
+
+    Raises ValueError for "cuda" without a GPU, and for bf16 without one: it gains nothing on CPUs, and on
+    some that claim to have it (virtual machines without leave for AMX) torch dies of an illegal instruction.
+    """
     import torch
 
     if device == "cuda" and not torch.cuda.is_available():
         raise ValueError("device='cuda', but torch finds no GPU; use 'cpu' or 'auto'")
-    return torch.device("cuda" if device != "cpu" and torch.cuda.is_available() else "cpu")
+    chosen = "cuda" if device != "cpu" and torch.cuda.is_available() else "cpu"
+    if precision == "bf16" and chosen == "cpu":
+        raise ValueError("precision='bf16' is for GPUs; a CPU takes 'fp32'")
+    return torch.device(chosen)
+
+
+def keep_freed_memory(keep: bool = True) -> None:
+    """Let the C library keep what this process frees, instead of handing it back after every layer.
+
+    A codec's tensors are tens of MB; glibc maps and unmaps each one, and the kernel's clearing of pages took
+    a quarter and more of Mimi's time on a CPU. `keep=False` sets the limits that glibc moves up to by
+    itself. Results do not change; without glibc nothing happens.
+    """
+    library = ctypes.CDLL(None)
+    if hasattr(library, "mallopt"):
+        library.mallopt(_M_MMAP_THRESHOLD, 2**30 if keep else 32 * 2**20)
+        library.mallopt(_M_TRIM_THRESHOLD, 2**31 - 1 if keep else 64 * 2**20)
 
 
 @contextmanager

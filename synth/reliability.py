@@ -1,8 +1,8 @@
 """Reliability labels: how clean each stretch of a modality is, as DualHyp's heads learn it.
 
 A window is Clean when more than 0.9 of it is clean, Noisy when less than 0.6 is, and Mixed between; a share
-of exactly 0.9 or 0.6 is Mixed (DualHyp: `data/av_dataset.py`). All counts are whole samples or frames, so that
-no share is rounded over a bound.
+of exactly 0.9 or 0.6 is Mixed (DualHyp: `data/av_dataset.py`). All counts are whole samples or frames, so
+that no share is rounded over a bound.
 """
 
 from __future__ import annotations

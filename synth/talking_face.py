@@ -29,10 +29,21 @@ from synth.portrait_head import (
     see_head,
 )
 
-SHOWN_PX = 270.0
-"""Height of the part of the portrait that fills a frame, portrait pixels."""
-SHOWN_CENTRE = (226.0, 132.0)
 _HEAD_REACH_PX = (98.0, 108.0)  # half width and height that the head, however turned, stays inside
+
+
+@dataclass(frozen=True)
+class View:
+    """The part of the portrait that fills a frame: its height and its middle (x, y), portrait pixels.
+
+    The camera always faces the head's centre, so a view of another middle is the crop of a larger picture.
+    """
+
+    height_px: float = 270.0
+    middle: tuple[float, float] = (226.0, 132.0)
+
+
+CLOSE_UP = View()
 
 
 @dataclass(frozen=True)
@@ -41,8 +52,8 @@ class Motion:
 
     yaw_deg: positive turns the nose to the picture's right; pitch_deg: positive lowers it (both counted
     from the portrait's own pose, R = Rx(pitch) Ry(yaw)); mouth: 0 as photographed to 1 wide open; blink: 0
-    as photographed to 1, both eyes shut. All float64 (T,). MediaPipe finds the
-    face from yaw -33 to 45 and pitch -24 to 24.
+    as photographed to 1, both eyes shut. All float64 (T,). MediaPipe finds the face from yaw -33 to 45 and
+    pitch -24 to 24.
     """
 
     yaw_deg: NDArray[np.float64]
@@ -59,13 +70,15 @@ class Motion:
         return len(self.yaw_deg)
 
 
-def render_frames(motion: Motion, *, size_px: tuple[int, int] = (480, 640)) -> Iterator[Image]:
+def render_frames(
+    motion: Motion, *, size_px: tuple[int, int] = (480, 640), view: View = CLOSE_UP
+) -> Iterator[Image]:
     """One uint8 (H, W, 3) RGB frame for each value of the motion; `size_px` is (height, width)."""
     portrait = load_portrait()
     height, width = size_px
-    scale = height / SHOWN_PX
-    x = (np.arange(width, dtype=np.float32) + 0.5 - 0.5 * width) / scale + SHOWN_CENTRE[0] - 0.5
-    y = (np.arange(height, dtype=np.float32) + 0.5 - 0.5 * height) / scale + SHOWN_CENTRE[1] - 0.5
+    scale = height / view.height_px
+    x = (np.arange(width, dtype=np.float32) + 0.5 - 0.5 * width) / scale + view.middle[0] - 0.5
+    y = (np.arange(height, dtype=np.float32) + 0.5 - 0.5 * height) / scale + view.middle[1] - 0.5
     xx, yy = (np.ascontiguousarray(part, np.float32) for part in np.meshgrid(x, y))
     still = np.asarray(
         cv2.remap(portrait.background, xx, yy, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101), np.uint8
@@ -126,6 +139,7 @@ def write_clip(
     *,
     fps: Fraction,
     size_px: tuple[int, int] = (480, 640),
+    view: View = CLOSE_UP,
     audio_codec: str = "aac",
 ) -> None:
     """Render into an .mp4 (H.264, `aac` or lossless `flac`); the same arguments give the same bytes.
@@ -141,7 +155,7 @@ def write_clip(
         sound: Any = container.add_stream(audio_codec, rate=rate_hz, layout="mono")
         sound.codec_context.thread_count = 1
         heard = 0
-        for number, picture in enumerate(render_frames(motion, size_px=size_px)):
+        for number, picture in enumerate(render_frames(motion, size_px=size_px, view=view)):
             frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
             frame.pts, frame.time_base = number, 1 / fps
             container.mux(video.encode(frame))
