@@ -80,8 +80,9 @@ PUBLISHED = sorted(name for name, one in REGISTRY.items() if one.url)
 def test_every_real_file_matches_its_entry(name: str, models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DUOLOGUE_MODELS", str(models))
     found = locate(name)
-    assert found.path == models / REGISTRY[name].file_name
-    assert found.found_in == "DUOLOGUE_MODELS"
+    if not REGISTRY[name].carried_by:  # else an installed package may be where it is
+        assert found.path == models / REGISTRY[name].file_name
+        assert found.found_in == "DUOLOGUE_MODELS"
     assert found.path.stat().st_size == REGISTRY[name].size_bytes
 
 
