@@ -109,9 +109,9 @@ def roofline(clips: list[Path], *, detect_every: int) -> dict[str, float]:
     parts = {
         "decode": rate_hz(decode(clips)),
         "detect": rate_hz(
-            network("face_detector.tflite", (1, 128, 128, 3), pixel_mean=127.5, pixel_scale=127.5)
+            network("face_detector.tflite", (1, 128, 128, 3), pixel_scale=1 / 127.5, pixel_offset=-1.0)
         ),
-        "mesh": rate_hz(network("face_landmarks_detector.tflite", (1, 256, 256, 3), pixel_scale=255.0)),
+        "mesh": rate_hz(network("face_landmarks_detector.tflite", (1, 256, 256, 3), pixel_scale=1 / 255)),
         "blendshapes": rate_hz(network("face_blendshapes.tflite", (1, 146, 2))),
     }
     parts["landmarker"] = rate_hz(landmarker(clips[0]))
@@ -141,7 +141,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=20.0)
     parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)))
     options = parser.parse_args()
-    config = load_config(preset="face-turns")
+    config = load_config(preset="talking-face")
     roof = roofline(options.clips, detect_every=config.watch.detect_every)
     with tempfile.TemporaryDirectory() as folder:
         clips, out = Path(folder, "clips"), Path(folder, "out")

@@ -1,17 +1,19 @@
 """Face landmarks: the direct backend beside MediaPipe's own VIDEO loop, and what a detector costs.
 
-`speed`: CPU time a frame (all threads of the process counted) and frames/s of one and of two processes, on
-one, two and four faces a frame: clips of one face each, side by side, so their frames must be of one size.
-`num_faces` is the number of faces, at least two (with one, MediaPipe smooths), so MediaPipe runs its detector
-for one face only. Both sides end with the same arrays; `equal` is the configuration that returns what
-MediaPipe returns, `default` looks for further faces with YuNet on every k-th frame.
+`speed`: CPU time a frame (all threads of the process counted) of one process, and of as many as there are
+cores at once, on one, two and four faces a frame: clips of one face each, side by side, so their frames must
+be of one size. `num_faces` is the number of faces, at least two (with one, MediaPipe smooths), so MediaPipe
+runs its detector for one face only. Both sides end with the same arrays; `equal` is the configuration that
+returns what MediaPipe returns, `default` looks for further faces with YuNet on every k-th frame. Sides take
+turns; of each frame the best round counts (what else the machine does only adds), and the first frame, where
+all sides start up, does not.
 
 `detectors`: for each detector and each k (looks for further faces on every k-th frame), over all frames of
 the clips: the share of the faces that YuNet on every frame has, faces it does not have, frames with another
 number of faces, how far landmarks are from its landmarks (worst point of a face, in % of the face's size),
 and CPU time a frame. A `CLIP.json` beside a clip may name its `cuts`, where everything is forgotten.
 
-    python benchmarks/landmarks.py speed CLIP CLIP CLIP CLIP
+    python benchmarks/landmarks.py speed CLIP CLIP CLIP CLIP [--rounds 5] [--json RESULT.json]
     python benchmarks/landmarks.py detectors CLIP [CLIP …] [--every 1 2 3 5 8 12]
 """
 
@@ -19,12 +21,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import multiprocessing
 import os
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from pipelines.threads import ONE_THREAD
 
@@ -32,28 +34,24 @@ os.environ.update(ONE_THREAD)
 
 import cv2
 import numpy as np
+from common import at_once, machine, opened, save
 from numpy.typing import NDArray
 
 from extractors.detectors import DetectorName, make_detector
 from extractors.landmarks import Face, FaceLandmarker, make_landmarker
-from extractors.media import VideoReader
-from extractors.probe import probe
+from extractors.pose import rotation_of
 from extractors.tracks import iou
 from extractors.weights import locate
 
 Frame = NDArray[np.uint8]
 FRAME_MS = 40
-REPEATS = 3
 SIDES = ("mediapipe", "equal", "default")
 DETECTORS: tuple[DetectorName, ...] = ("yunet", "mediapipe")
 
 
 def frames(clip: Path) -> list[Frame]:
     """All frames, RGB."""
-    video = probe(str(clip)).video
-    assert video is not None
-    with VideoReader(str(clip), stream_index=video.index, rotation_deg=video.rotation_deg) as reader:
-        return [frame.image for frame in reader.frames()]
+    return [frame.image for frame in opened(clip)]
 
 
 def side(name: str, max_faces: int) -> FaceLandmarker:
@@ -92,72 +90,87 @@ def side_by_side(clips: list[Path], count: int) -> list[Frame]:
     ]
 
 
-def throughput(name: str, clips: list[Path], count: int, start: object, done: object) -> None:
-    """A process that watches one video REPEATS times between two barriers."""
+@dataclass(frozen=True)
+class Timed:
+    """CPU and wall ms a frame of each side, and how far `equal` is from MediaPipe at worst."""
+
+    cpu_ms: dict[str, float]
+    wall_ms: dict[str, float]
+    apart: tuple[float, float, float]
+
+
+def timed(landmarker: FaceLandmarker, video: list[Frame]) -> tuple[NDArray[np.float64], list[list[Face]]]:
+    """(frames, 2) CPU and wall seconds, and the faces."""
+    landmarker.reset()
+    seen, times = [], []
+    for number, image in enumerate(video):
+        begun = time.process_time(), time.perf_counter()
+        seen.append(landmarker(image, FRAME_MS * number))
+        times.append((time.process_time() - begun[0], time.perf_counter() - begun[1]))
+    return np.array(times), seen
+
+
+def worst(ours: list[list[Face]], theirs: list[list[Face]]) -> tuple[float, float, float]:
+    """Largest difference of landmarks in px, of blendshapes and of rotations in degrees."""
+    pairs = [pair for both in zip(ours, theirs, strict=True) for pair in zip(*both, strict=True)]
+    turns = [rotation_of(a.pose) @ rotation_of(b.pose).T for a, b in pairs]
+    return (
+        max(float(np.abs(a.landmarks - b.landmarks)[:, :2].max()) for a, b in pairs),
+        max(float(np.abs(a.blendshapes - b.blendshapes).max()) for a, b in pairs),
+        max(float(np.degrees(np.arccos(np.clip((np.trace(turn) - 1) / 2, -1, 1)))) for turn in turns),
+    )
+
+
+def race(clips: list[Path], count: int, rounds: int, barrier: Any) -> Timed:
+    """One process: all sides in turn, in step with the other processes."""
     video = side_by_side(clips, count)
-    landmarker = side(name, max(2, count))
-    watch(landmarker, video[:5])
-    start.wait()  # type: ignore[attr-defined]
-    for _ in range(REPEATS):
-        watch(landmarker, video)
-    done.wait()  # type: ignore[attr-defined]
-    landmarker.reset()  # MediaPipe's graph must be closed before the interpreter is
-
-
-def two_processes_hz(name: str, clips: list[Path], count: int, n_frames: int) -> float:
-    """Frames/s of two processes at once."""
-    context = multiprocessing.get_context("spawn")
-    start, done = context.Barrier(3), context.Barrier(3)
-    workers = [context.Process(target=throughput, args=(name, clips, count, start, done)) for _ in range(2)]
-    for worker in workers:
-        worker.start()
-    start.wait()
-    begun = time.perf_counter()
-    done.wait()
-    wall_s = time.perf_counter() - begun
-    for worker in workers:
-        worker.join()
-    return 2 * REPEATS * n_frames / wall_s
-
-
-def one_process(video: list[Frame], count: int) -> tuple[dict[str, float], dict[str, float], float]:
-    """CPU ms and wall ms a frame of each side, best of REPEATS turns, and the worst landmark difference."""
     sides = {name: side(name, max(2, count)) for name in SIDES}
-    cpu, wall = dict.fromkeys(SIDES, np.inf), dict.fromkeys(SIDES, np.inf)
+    times: dict[str, list[NDArray[np.float64]]] = {name: [] for name in SIDES}
     seen = {}
-    for _ in range(REPEATS):
+    for _ in range(rounds):
         for name, landmarker in sides.items():
-            watch(landmarker, video[:5])
-            begun = time.process_time(), time.perf_counter()
-            seen[name] = watch(landmarker, video)
-            cpu[name] = min(cpu[name], (time.process_time() - begun[0]) / len(video) * 1000)
-            wall[name] = min(wall[name], (time.perf_counter() - begun[1]) / len(video) * 1000)
+            barrier.wait()
+            found, seen[name] = timed(landmarker, video)
+            times[name].append(found)
+    sides["mediapipe"].reset()  # its graph must be closed before the interpreter is
     assert all(len(faces) == count for faces in seen["mediapipe"]), "MediaPipe must see every face"
-    worst = max(
-        float(np.abs(ours.landmarks - theirs.landmarks)[:, :2].max())
-        for one, other in zip(seen["equal"], seen["mediapipe"], strict=True)
-        for ours, theirs in zip(one, other, strict=True)
-    )
-    return cpu, wall, worst
+    means = {name: 1000 * np.min(times[name], axis=0)[1:].mean(axis=0) for name in SIDES}
+    cpu_ms, wall_ms = ({name: float(mean[kind]) for name, mean in means.items()} for kind in (0, 1))
+    return Timed(cpu_ms, wall_ms, worst(seen["equal"], seen["mediapipe"]))
 
 
-def speed(clips: list[Path]) -> None:
-    """Print the table of `speed`."""
-    print(
-        "| faces | side | CPU ms a frame | CPU ms a face | frames/s | of two processes | against MediaPipe |"
-    )
-    print("|---|---|---|---|---|---|---|")
+def run(clips: list[Path], count: int, rounds: int, n_processes: int) -> Timed:
+    """So many processes at once; their mean."""
+    found: list[Timed] = at_once(n_processes, race, clips, count, rounds)
+    cpu_ms = {name: float(np.mean([one.cpu_ms[name] for one in found])) for name in SIDES}
+    wall_ms = {name: float(np.mean([one.wall_ms[name] for one in found])) for name in SIDES}
+    return Timed(cpu_ms, wall_ms, found[0].apart)
+
+
+def speed(clips: list[Path], rounds: int) -> dict[str, Any]:
+    """Print the table of `speed`; returns its numbers."""
+    cores = len(os.sched_getaffinity(0))
+    results: dict[str, Any] = {}
+    print(f"| faces | side | CPU ms a frame | a further face | of {cores} processes at once | their frames/s "
+          "| against MediaPipe: CPU | at once, CPU | frames/s |")  # fmt: skip
+    print("|---|---|---|---|---|---|---|---|---|")
+    before: dict[str, float] = {}
+    last = 0
     for count in (1, 2, 4):
-        video = side_by_side(clips, count)
-        cpu, wall, worst = one_process(video, count)
-        both = {name: two_processes_hz(name, clips, count, len(video)) for name in SIDES}
+        alone, both = (run(clips, count, rounds, number) for number in (1, cores))
         for name in SIDES:
-            ratios = f"{cpu['mediapipe'] / cpu[name]:.2f} CPU, {both[name] / both['mediapipe']:.2f} frames/s"
+            further = (alone.cpu_ms[name] - before[name]) / (count - last) if before else float("nan")
+            ratios = [one.cpu_ms["mediapipe"] / one.cpu_ms[name] for one in (alone, both)]
             print(
-                f"| {count} | {name} | {cpu[name]:.2f} | {cpu[name] / count:.2f} | {1000 / wall[name]:.0f} "
-                f"| {both[name]:.0f} | {ratios} |"
+                f"| {count} | {name} | {alone.cpu_ms[name]:.2f} | {further:.2f} | {both.cpu_ms[name]:.2f} "
+                f"| {1000 * cores / both.wall_ms[name]:.0f} | **{ratios[0]:.2f}** | {ratios[1]:.2f} "
+                f"| {both.wall_ms['mediapipe'] / both.wall_ms[name]:.2f} |"
             )
-        print(f"| {count} | landmarks of `equal` within {worst:.3f} px | | | | | |")
+        pixels, shapes, degrees = alone.apart
+        print(f"| {count} | `equal` within {pixels:.3f} px, {shapes:.4f}, {degrees:.3f}° | | | | | | | |")
+        before, last = alone.cpu_ms, count
+        results[f"{count} face(s) a frame"] = {"alone": asdict(alone), f"{cores} at once": asdict(both)}
+    return results
 
 
 @dataclass
@@ -228,9 +241,13 @@ def main() -> None:
     parser.add_argument("what", choices=("speed", "detectors"))
     parser.add_argument("clips", nargs="+", type=Path)
     parser.add_argument("--every", nargs="+", type=int, default=[1, 2, 3, 5, 8, 12])
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     if options.what == "speed":
-        speed(options.clips)
+        before = machine()
+        print(before)
+        save(options.json, before, speed(options.clips, options.rounds))
     else:
         detectors(options.clips, options.every)
 

@@ -1,9 +1,9 @@
-"""Fit and judge the models of `extractors.occlusion`.
+"""Fit and judge the models of `extractors.occlusion`; both commands print JSON.
 
-`fit` prints coefficients from hands and masks pasted where they are known (see `occlusion_synthesis.py`), and
-how they do on people, hands and masks held out: about four minutes of one core. `judge` prints the numbers of
-docs/occlusion.md for the coefficients in the extractor, on the clips labelled by eye, which have no part in
-the fit, and on speech and stills; and draws the picture.
+`fit` gives coefficients from hands and masks pasted where they are known (see `occlusion_synthesis.py`), and
+what a fit on half of the people, hands and masks is worth on the other half: about five minutes of one core.
+`judge` gives the numbers of docs/occlusion.md for the coefficients in the extractor: on the clips labelled by
+eye, which have no part in the fit, and on clips and stills where nothing hides the mouth; and draws.
 
     python benchmarks/occlusion.py fit MEDIA
     python benchmarks/occlusion.py judge MEDIA --picture docs/images/occlusion-signal.png
@@ -16,15 +16,15 @@ import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
 from occlusion_synthesis import SOURCES, Array, Mesh, Track, frames_of, made_tracks
-from scipy.optimize import minimize
-from scipy.stats import rankdata
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
 
-from extractors.occlusion import BORDER, STILL, TRACK, Logistic, MouthOcclusion
+from extractors.occlusion import BORDER, STILL, TRACK, Judgement, Logistic, MouthOcclusion
 
 LABELS = Path(__file__).parents[1] / "tests" / "labels" / "mouth_occlusion.json"
 TRUTH = {"clear": 0, "occluded": 1, "partial": -1, "no_face": -1}
@@ -36,183 +36,178 @@ UNHIDDEN = (
     "intel_two_faces_tilted.mp4",
     "lowlight_grid_lbax4n.mp4",
 )
-PENALTY = 0.1  # inverse L2 strength, chosen on the held-out half
+INVERSE_PENALTY = 0.01  # of 0.1, 0.01, 0.001, 0.0003 the best on the halves held out
+ROUNDS = 4
 
 
-def judged(tracks: list[Track], still: Logistic, track: Logistic) -> list[list[Any]]:
+def judged(tracks: Sequence[Track], still: Logistic, track: Logistic) -> list[Judgement]:
     """What `MouthOcclusion` says of each frame of each track."""
     found = []
     for one in tracks:
         extractor = MouthOcclusion(still=still, track=track)
-        found.append([extractor.judge(colours) for colours in one.colours])
+        found += [extractor.judge(colours) for colours in one.colours]
     return found
 
 
-def fitted(names: Sequence[str], features: Array, truth: Array, weight: Array) -> Logistic:
-    """L2-regularised, both classes of equal weight. `features` (N, F), `truth` and `weight` (N,)."""
+def fitted(model: Logistic, features: Array, truth: Array, weight: Array) -> Logistic:
+    """`model` with new coefficients, both classes of equal weight. `features` (N, F), the others (N,)."""
     known = truth >= 0
-    x, y, w = features[known], 2.0 * truth[known] - 1, weight[known].copy()
-    mean, scale = x.mean(axis=0), np.maximum(x.std(axis=0), 1e-3)  # the first round knows no track
-    x = (x - mean) / scale
-    for side in (-1, 1):
-        w[y == side] *= len(y) / 2 / (y == side).sum()
-
-    def loss(theta: Array) -> tuple[float, Array]:
-        margin = y * (x @ theta[:-1] + theta[-1])
-        slope = -PENALTY * w * y / (1 + np.exp(margin))
-        value = 0.5 * theta[:-1] @ theta[:-1] + PENALTY * w @ np.logaddexp(0, -margin)
-        return value, np.append(x.T @ slope + theta[:-1], slope.sum())
-
-    theta = minimize(loss, np.zeros(x.shape[1] + 1), jac=True, method="L-BFGS-B").x
-    rows = np.column_stack([mean, scale, theta[:-1]]).round(4)
-    terms = {name: (float(a), float(b), float(c)) for name, (a, b, c) in zip(names, rows, strict=True)}
-    return Logistic(terms, round(float(theta[-1]), 4))
+    x = features[known]
+    mean, scale = x.mean(axis=0), np.maximum(x.std(axis=0), 1e-3)
+    regression = LogisticRegression(C=INVERSE_PENALTY, class_weight="balanced", max_iter=1000)
+    regression.fit((x - mean) / scale, truth[known], sample_weight=weight[known])
+    rows = np.column_stack([mean, scale, regression.coef_[0]]).round(4)
+    terms = {name: (float(a), float(b), float(c)) for name, (a, b, c) in zip(model.terms, rows, strict=True)}
+    return Logistic(terms, round(float(regression.intercept_[0]), 4))
 
 
-def fit(tracks: list[Track]) -> tuple[Logistic, Logistic]:
-    """Both models. What a track learns depends on its model, so that one is fitted over and over."""
+def fit(tracks: Sequence[Track]) -> tuple[Logistic, Logistic]:
+    """Both models. What a track learns depends on its own model, so that one is fitted a few times over."""
     truth = np.concatenate([one.truth for one in tracks])
     weight = np.concatenate([np.full(len(one.truth), 60 / len(one.truth)) for one in tracks])
-    still, track = (Logistic(dict.fromkeys(model.terms, (0.0, 1.0, 0.0)), 0.0) for model in (STILL, TRACK))
-    for _ in range(5):
-        found = [frame for frames in judged(tracks, still, track) for frame in frames]
-        still = fitted(list(STILL.terms), np.array([frame.still for frame in found]), truth, weight)
-        track = fitted(list(TRACK.terms), np.array([frame.track for frame in found]), truth, weight)
+    nothing = dict.fromkeys(TRACK.terms, (0.0, 1.0, 0.0))
+    track = Logistic(nothing | {"still_logit": (0.0, 1.0, 1.0)}, 0.0)
+    still = fitted(STILL, np.array([frame.still for frame in judged(tracks, STILL, track)]), truth, weight)
+    for _ in range(ROUNDS):
+        features = np.array([frame.track for frame in judged(tracks, still, track)])
+        track = fitted(TRACK, features, truth, weight)
     return still, track
 
 
-def auc(scores: Array, truth: Array) -> float:
-    """Chance that a hidden frame scores above a visible one; frames of truth -1 are left out."""
-    ranks = rankdata(scores[truth >= 0])
-    hidden = truth[truth >= 0] == 1
-    n = int(hidden.sum())
-    return float((ranks[hidden].sum() - n * (n + 1) / 2) / (n * (len(hidden) - n)))
+def agreement(scores: Array, truth: Array) -> dict[str, Any]:
+    """Area under the curve and mistakes at 0.5; frames of truth -1, and such without a face, do not count."""
+    known = (truth >= 0) & ~np.isnan(scores)
+    scores, hidden = scores[known], truth[known] == 1
+    found: dict[str, Any] = {"visible": int((~hidden).sum()), "hidden": int(hidden.sum())}
+    if not hidden.all():
+        found["false_alarms"] = round(float((scores[~hidden] > 0.5).mean()), 3)
+        found["highest_visible"] = round(float(scores[~hidden].max()), 3)
+    if hidden.any():
+        found["missed"] = round(float((scores[hidden] <= 0.5).mean()), 3)
+        found["lowest_hidden"] = round(float(scores[hidden].min()), 3)
+    if 0 < hidden.sum() < len(hidden):
+        found["auc"] = round(float(roc_auc_score(hidden, scores)), 4)
+    return found
 
 
-def fit_and_hold_out(media: Path) -> None:
-    """Coefficients fitted on each half, judged on both: the second way round shows how much they differ."""
+def fit_and_hold_out(media: Path) -> dict[str, Any]:
+    """Coefficients fitted on both halves, and how those of one half do on the other."""
     halves = {half: made_tracks(media, half) for half in SOURCES}
-    for learned_on in SOURCES:
-        still, track = fit(halves[learned_on])
-        for half, tracks in halves.items():
-            truth = np.concatenate([one.truth for one in tracks])
-            found = np.array([f.occlusion for frames in judged(tracks, still, track) for f in frames])
-            false, missed = (found[truth == 0] > 0.5).mean(), (found[truth == 1] <= 0.5).mean()
-            print(f"fitted on {learned_on}; {half}: {len(tracks)} tracks, {len(truth)} frames, ", end="")
-            print(f"AUC {auc(found, truth):.3f}, false alarms {false:.3f}, missed {missed:.3f}")
-        print(still, track, sep="\n")
+    found: dict[str, Any] = {}
+    for learned_on, judged_on in (("a", "b"), ("b", "a")):
+        models = fit(halves[learned_on])
+        tracks = halves[judged_on]
+        chosen = {
+            "all": tracks,
+            "hands": [one for one in tracks if one.kind != "mask"],
+            "masks": [one for one in tracks if one.kind != "hand"],
+            "starts visible": [one for one in tracks if one.truth[0] == 0],
+            "starts hidden": [one for one in tracks if one.truth[0] == 1],
+        }
+        for name, some in chosen.items():
+            scores = np.array([frame.occlusion for frame in judged(some, *models)])
+            truth = np.concatenate([one.truth for one in some])
+            found[f"fitted on {learned_on}, judged on {judged_on}: {name}"] = agreement(scores, truth)
+    still, track = fit([*halves["a"], *halves["b"]])
+    counts = {half: len(tracks) for half, tracks in halves.items()}
+    return {"tracks": counts, **found, "still": still.__dict__, "track": track.__dict__}
 
 
-def labelled(media: Path, mesh: Mesh) -> list[dict[str, Any]]:
-    """The clips labelled by eye: frames, landmarks, truth and what the extractor says of each frame."""
+class Clip(NamedTuple):
+    """A clip labelled by eye, and what the extractor says of each frame."""
+
+    name: str
+    frames: list[Array]
+    points: list[Array]
+    truth: Array
+    scores: Array
+
+
+def labelled(media: Path, mesh: Mesh) -> list[Clip]:
     clips = []
     for clip in json.loads(LABELS.read_text())["clips"]:
         frames = frames_of(media / "video" / clip["file"], clip["n_frames"])
         points = mesh.follow(frames)
         truth = np.concatenate([np.full(s["stop"] - s["first"], TRUTH[s["label"]]) for s in clip["spans"]])
-        scores = signal(frames, points)
-        name = clip["file"].split("_")[2]
-        clips.append({"name": name, "frames": frames, "points": points, "truth": truth, "scores": scores})
+        clips.append(Clip(clip["file"].split("_")[2], frames, points, truth, signal(frames, points)))
     return clips
 
 
 def signal(frames: Sequence[Array], points: Sequence[Array | None]) -> Array:
     """(T,) the extractor over a clip; NaN where no face was found."""
     extractor = MouthOcclusion()
-    found = [
-        extractor(image, at) if at is not None else np.nan for image, at in zip(frames, points, strict=True)
-    ]
-    return np.array(found)
+    pairs = zip(frames, points, strict=True)
+    return np.array([np.nan if at is None else extractor(image, at) for image, at in pairs])
 
 
-def judge(media: Path, picture: Path | None) -> None:
+def judge(media: Path, picture: Path | None) -> dict[str, Any]:
     mesh = Mesh()
     clips = labelled(media, mesh)
-    for clip in clips:
-        scores, truth = clip["scores"], clip["truth"]
-        hidden, visible = scores[truth == 1], scores[truth == 0]
-        area = f"{auc(scores, truth):.3f}" if len(hidden) else "none (nothing hidden)"
-        print(f"{clip['name']}: AUC {area}, {np.isnan(scores).sum()} frames without a face, visible", end=" ")
-        print(f"at most {visible.max():.2f}, hidden at least {hidden.min(initial=1):.2f}")
-    scores, truth = (np.concatenate([clip[key] for clip in clips]) for key in ("scores", "truth"))
-    print(
-        f"all: AUC {auc(scores, truth):.3f}, visible above 0.5: {(scores[truth == 0] > 0.5).mean():.3f}",
-        end="",
-    )
-    print(f", hidden below: {(scores[truth == 1] <= 0.5).mean():.3f}")
-    starting_hidden(clips)
-    nothing_hidden(media, mesh)
+    found: dict[str, Any] = {f"labelled: {clip.name}": agreement(clip.scores, clip.truth) for clip in clips}
+    scores, truth = (np.concatenate([getattr(clip, name) for clip in clips]) for name in ("scores", "truth"))
+    found["labelled: all"] = agreement(scores, truth)
+    found |= starting_hidden(clips)
+    found |= nothing_hidden(media, mesh)
     for path in sorted((media / "stills").glob("*.jpg")):
         image = np.ascontiguousarray(cv2.imread(str(path))[..., ::-1])
-        values = [f"{MouthOcclusion()(image, points):.2f}" for points in mesh.faces(image)]
-        print(f"{path.stem}: {', '.join(values)}")
-    bird = clips[1]
+        values = [round(MouthOcclusion()(image, points), 2) for points in mesh.faces(image)]
+        found[f"still: {path.stem}, faces from the left"] = values
     begun = time.process_time()
     for _ in range(10):
-        signal(bird["frames"], bird["points"])
-    print(f"CPU: {(time.process_time() - begun) / len(bird['frames']) * 100:.2f} ms a face")
+        signal(clips[1].frames, clips[1].points)
+    found["CPU ms a face"] = round((time.process_time() - begun) / len(clips[1].frames) * 100, 2)
     if picture:
         draw(clips, picture)
+    return found
 
 
-def starting_hidden(clips: list[dict[str, Any]]) -> None:
+def starting_hidden(clips: Sequence[Clip]) -> dict[str, Any]:
     """Tracks that begin under the hand, and a hand that stays for ten seconds."""
+    found: dict[str, Any] = {}
     for clip in clips[1:]:
-        first = int(np.argmax(clip["truth"] == 1)) + 2
-        scores = signal(clip["frames"][first:], clip["points"][first:])
-        truth = clip["truth"][first:]
-        print(f"{clip['name']} from frame {first}: AUC {auc(scores, truth):.3f}, hidden", end=" ")
-        print(np.round(scores[truth == 1], 2), "visible", np.round(scores[truth == 0], 2))
-    frames, points = clips[1]["frames"], clips[1]["points"]
+        first = int(np.argmax(clip.truth == 1)) + 2
+        scores = signal(clip.frames[first:], clip.points[first:])
+        found[f"labelled: {clip.name} from frame {first}"] = agreement(scores, clip.truth[first:])
+    frames, points = clips[1].frames, clips[1].points
     scores = signal(frames[:30] + frames[30:31] * 300, points[:30] + points[30:31] * 300)
-    print("bird, frame 30 held: after 1, 3, 5, 10 s", np.round(scores[[60, 120, 180, 329]], 2))
+    found["bird, frame 30 held: after 1, 3, 5, 10 s"] = scores[[60, 120, 180, 329]].round(2).tolist()
+    return found
 
 
-def nothing_hidden(media: Path, mesh: Mesh) -> None:
+def nothing_hidden(media: Path, mesh: Mesh) -> dict[str, Any]:
     """False alarms on clips where nothing is before the mouth."""
-    learned = {file for file, _, _ in SOURCES["train"]}
+    learned = {Path(file).name for sources in SOURCES.values() for file, _, _ in sources}
     paths = [*sorted((media / "video").glob("grid_*.mpg")), *(media / "video" / name for name in UNHIDDEN)]
+    found = {}
     for path in paths:
         frames = frames_of(path, 150)
         scores = signal(frames, mesh.follow(frames))
-        scores = scores[~np.isnan(scores)]
-        seen = "learned on" if f"video/{path.name}" in learned else "unseen"
-        print(f"{path.name} ({seen}): {len(scores)} frames, {(scores > 0.5).mean():.3f} above 0.5", end=", ")
-        print(f"median {np.median(scores):.2f}, highest {scores.max():.2f}")
+        fitted_on = "fitted on" if path.name in learned else "not fitted on"
+        found[f"nothing hidden: {path.name} ({fitted_on})"] = agreement(scores, np.zeros(len(scores)))
+    return found
 
 
-def draw(clips: list[dict[str, Any]], picture: Path) -> None:
-    """The signal over the labelled spans, and below each curve the worst frame of either label."""
-    import matplotlib
+def draw(clips: Sequence[Clip], picture: Path) -> None:
+    """The signal over the labels; below, of all clips, the worst frames of either label."""
+    from matplotlib.figure import Figure
 
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    widths = [len(clip["frames"]) for clip in clips]
-    figure, axes = pyplot.subplots(
-        2, 6, figsize=(12, 5), gridspec_kw={"height_ratios": [2, 1.6]}, layout="constrained"
-    )
-    for axis in axes[0]:
-        axis.remove()
-    grid = axes[0, 0].get_gridspec()
-    for column, (clip, width) in enumerate(zip(clips, widths, strict=True)):
-        axis = figure.add_subplot(grid[0, 2 * column : 2 * column + 2])
-        for frame, label in enumerate(clip["truth"]):
+    figure = Figure(figsize=(12, 7), layout="constrained")
+    above, below = figure.subfigures(2, 1, height_ratios=[1, 1.25])
+    for axis, clip in zip(above.subplots(1, len(clips)), clips, strict=True):
+        for frame, label in enumerate(clip.truth):
             colour = {0: "#dff0df", 1: "#f3c9c9", -1: "#fbeec0"}[int(label)]
             axis.axvspan(frame - 0.5, frame + 0.5, color=colour, linewidth=0)
-        axis.plot(clip["scores"], color="black", linewidth=1.2)
+        axis.plot(clip.scores, color="black", linewidth=1.2)
         axis.axhline(0.5, color="grey", linewidth=0.6, linestyle=":")
-        axis.set(xlim=(-0.5, width - 0.5), ylim=(0, 1.02), title=clip["name"], xlabel="frame")
-        worst = [(0, "highest visible", np.nanargmax), (1, "lowest hidden", np.nanargmin)]
-        for offset, (label, words, find) in enumerate(worst):
-            panel = axes[1, 2 * column + offset]
+        axis.set(xlim=(-0.5, len(clip.frames) - 0.5), ylim=(0, 1.02), title=clip.name, xlabel="frame")
+    panels = below.subplots(2, 6)
+    for row, label, words, sign in ((0, 0, "visible", -1), (1, 1, "hidden", 1)):
+        frames = [(clip, frame) for clip in clips for frame in np.flatnonzero(clip.truth == label)]
+        frames.sort(key=lambda at, sign=sign: sign * at[0].scores[at[1]])
+        for panel, (clip, frame) in zip(panels[row], frames, strict=False):
+            panel.imshow(lower_face(clip.frames[frame], clip.points[frame]))
+            panel.set_title(f"{words}: {clip.name} {frame}, {clip.scores[frame]:.2f}", fontsize=8)
             panel.axis("off")
-            scores = np.where(clip["truth"] == label, clip["scores"], np.nan)
-            if np.isnan(scores).all():
-                continue
-            frame = int(find(scores))
-            panel.imshow(lower_face(clip["frames"][frame], clip["points"][frame]))
-            panel.set_title(f"{words}: {frame}, {scores[frame]:.2f}", fontsize=8)
     figure.savefig(picture, dpi=90)
 
 
@@ -232,9 +227,10 @@ def main() -> None:
     parser.add_argument("--picture", type=Path)
     options = parser.parse_args()
     if options.what == "fit":
-        fit_and_hold_out(options.media)
+        found = fit_and_hold_out(options.media)
     else:
-        judge(options.media, options.picture)
+        found = judge(options.media, options.picture)
+    print(json.dumps(found, indent=1))
 
 
 if __name__ == "__main__":

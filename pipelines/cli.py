@@ -217,9 +217,12 @@ def replay(
 def inspect(
     corpus: CorpusUrl,
     key: Annotated[str, typer.Argument(help="Key of a sample, or any unique beginning of it.")],
-    png: Annotated[Path | None, typer.Option(help="Also draw its lips and curves.")] = None,
+    png: Annotated[Path | None, typer.Option(dir_okay=False, help="Also draw its lips and curves.")] = None,
     html: Annotated[
-        Path | None, typer.Option(help="Also write a page: the clip with boxes and mesh, above its curves.")
+        Path | None,
+        typer.Option(
+            dir_okay=False, help="Also write a page: the clip with boxes and mesh, above its curves."
+        ),
     ] = None,
 ) -> None:
     """Show a sample: its KEY.json, and what each member decodes to."""

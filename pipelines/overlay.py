@@ -21,7 +21,9 @@ from pipelines.corpus import Corpus
 from pipelines.steps.seen import matrix
 
 LONGER_SIDE_PX = 960
-SPEAKS, SILENT, OTHER = (0, 158, 115), (230, 159, 0), (140, 150, 160)  # RGB; Okabe and Ito
+COLOURS = {True: (0, 158, 115), False: (230, 159, 0), None: (86, 180, 233)}
+"""RGB of the followed face by whether it speaks (Okabe and Ito's colours, told apart by nearly everybody)."""
+OTHER = (150, 160, 170)
 _DOING = {None: "", True: " speaks", False: " silent"}
 _FONT_SCALE = 0.5
 VIDEO_OPTIONS = {"threads": "1", "preset": "fast", "crf": "26"}
@@ -73,7 +75,8 @@ def overlaid(
 ) -> Iterator[tuple[Fraction, NDArray[np.uint8]]]:
     """Time and picture (RGB, longer side at most 960 px) of each frame in [start, stop), drawn upon.
 
-    The followed track's box is green while it speaks and orange while not; other faces are grey.
+    The followed track's box is green while it speaks, orange while not and blue where that is not known;
+    other faces are grey.
     """
     from extractors.media import VideoReader
 
@@ -101,7 +104,7 @@ def _frame_times(corpus: Corpus, source_id: str) -> dict[Fraction, int]:
 
 def draw_face(picture: NDArray[np.uint8], face: SeenFace, scale: float, *, followed: bool) -> None:
     """Box, contours of the mesh, track number and what it does, onto an RGB picture."""
-    colour = OTHER if not followed else SILENT if face.speaks is False else SPEAKS
+    colour = COLOURS[face.speaks] if followed else OTHER
     points = np.round(face.landmarks[:, :2] * scale * 8).astype(np.int32)
     for one, other in _contours():
         cv2.line(picture, points[one].tolist(), points[other].tolist(), colour, 1, cv2.LINE_AA, 3)

@@ -24,14 +24,16 @@ from pipelines.build import recall
 from pipelines.contact_sheet import read_audio
 from pipelines.look import read_sample
 from pipelines.overlay import clip_video, overlaid
+from pipelines.step import SourceChangedError
 from pipelines.steps.ingest import guard_unchanged, recording
 
 Members = dict[str, bytes]
 
 SOURCE_SHOWS = (
-    "The source with the faces that were followed; the sample's own is green while it speaks and orange "
-    "while not, others are grey."
+    "The source, with the faces that were followed. The sample's own is green while it speaks, orange while "
+    "it is silent and blue where that is not known; others are grey."
 )
+CROP_SHOWS = "The sample's own face crop: its source cannot be read, or is not what it was."
 
 
 @dataclass(frozen=True)
@@ -200,7 +202,10 @@ def write_page(url: str, key: str, out: Path) -> Path:
     full, members = read_sample(Store(url), key)
     video, shows = source_video(url, json.loads(members["json"]), members), SOURCE_SHOWS
     if video is None:
-        video, shows = members.get("face.mp4"), "the sample's own face crop: its source cannot be read"
+        video, shows = (
+            members.get("face.mp4"),
+            "The sample's own face crop: its source cannot be read, or is not what it was.",
+        )
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(page(full, members, video, shows=shows if video else ""), encoding="utf-8")
     return out

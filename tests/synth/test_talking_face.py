@@ -20,14 +20,13 @@ from synth.talking_face import DEMO_CLIPS, Motion, demo_corpus, mouth_of_speech,
 Curve = NDArray[np.float64]
 
 
-def _motion(yaw_deg: Any = 0.0, pitch_deg: Any = 0.0, mouth: Any = 0.0) -> Motion:
-    return Motion(
-        *(np.array(part) for part in np.broadcast_arrays(*np.atleast_1d(yaw_deg, pitch_deg, mouth)))
-    )
+def _motion(yaw_deg: Any = 0.0, pitch_deg: Any = 0.0, mouth: Any = 0.0, blink: Any = 0.0) -> Motion:
+    curves = np.atleast_1d(yaw_deg, pitch_deg, mouth, blink)
+    return Motion(*(np.array(part) for part in np.broadcast_arrays(*curves)))
 
 
 def _seen(models: Path, motion: Motion) -> dict[str, Curve]:
-    """Yaw and pitch in degrees, jawOpen and the gap between the inner lips, of every frame."""
+    """Yaw and pitch in degrees, jawOpen, the blinks and the gap between the inner lips, of every frame."""
     import mediapipe as mp
     from mediapipe.tasks.python import BaseOptions, vision
 
@@ -43,10 +42,12 @@ def _seen(models: Path, motion: Motion) -> dict[str, Curve]:
             assert found.face_landmarks, "every rendered frame must have a face that is found"
             r = np.array(found.facial_transformation_matrixes[0])[:3, :3]
             points = found.face_landmarks[0]
-            jaw = next(shape.score for shape in found.face_blendshapes[0] if shape.category_name == "jawOpen")
+            shapes = {shape.category_name: shape.score for shape in found.face_blendshapes[0]}
+            blink = (shapes["eyeBlinkLeft"] + shapes["eyeBlinkRight"]) / 2
             gap = (points[14].y - points[13].y) / (points[152].y - points[10].y)
-            rows.append((np.degrees(np.arctan2(-r[2, 0], r[2, 2])), np.degrees(np.arcsin(r[2, 1])), jaw, gap))
-    return dict(zip(("yaw", "pitch", "jaw", "gap"), np.array(rows).T, strict=True))
+            yaw_deg, pitch_deg = np.degrees([np.arctan2(-r[2, 0], r[2, 2]), np.arcsin(r[2, 1])])
+            rows.append((yaw_deg, pitch_deg, shapes["jawOpen"], blink, gap))
+    return dict(zip(("yaw", "pitch", "jaw", "blink", "gap"), np.array(rows).T, strict=True))
 
 
 def _slope_and_correlation(truth: Curve, seen: Curve) -> tuple[float, float]:
@@ -81,6 +82,13 @@ def test_mouth_is_seen_and_does_not_turn_the_head(models: Path) -> None:
     assert np.ptp(seen["yaw"]) < 2.0
 
 
+def test_blink_is_seen_and_does_not_turn_the_head(models: Path) -> None:
+    blink = np.random.default_rng(6).uniform(0.0, 1.0, 16)
+    seen = _seen(models, _motion(yaw_deg=-4.0, blink=blink))
+    assert np.all(seen["blink"][blink > 0.9].min() > seen["blink"][blink < 0.5].max() + 0.2)
+    assert np.ptp(seen["yaw"]) < 2.0
+
+
 def test_at_rest_the_head_is_the_portrait() -> None:
     from skimage.data import astronaut
 
@@ -102,7 +110,7 @@ def test_rotation_is_what_the_yaw_formula_reads() -> None:
 
 def test_curves_of_different_length_are_refused() -> None:
     with pytest.raises(ValueError, match="one length"):
-        Motion(np.zeros(3), np.zeros(3), np.zeros(2))
+        Motion(np.zeros(3), np.zeros(3), np.zeros(3), np.zeros(2))
 
 
 def test_clip_has_its_frames_and_samples_and_the_same_bytes_twice(tmp_path: Path) -> None:
