@@ -47,7 +47,7 @@ _MAX_HIDDEN = 0.25  # share of the lips' border outside the picture that counts 
 _COLOUR_NOISE = np.array([100, 9, 9], np.float32)  # variance below which no change of L, a, b means anything
 _MAX_DEVIATION = 5.0
 _MEMORY_FRAMES = 50.0
-_LEAST_TRUST = 0.1  # a frame that looks hidden still teaches a little, or a lasting change would never end
+_LEAST_TRUST = 0.03  # a frame that looks hidden teaches a little, or a lasting change would never end
 _RESTART = 0.3
 
 
@@ -69,28 +69,28 @@ class Logistic:
 # Fitted by `benchmarks/occlusion.py fit`, from pasted hands and masks (docs/occlusion.md).
 STILL = Logistic(
     {
-        "redder_than_beside": (0.0, 1.0, 0.0),
-        "lightness_unevenness": (0.0, 1.0, 0.0),
-        "lightness_asymmetry": (0.0, 1.0, 0.0),
-        "brightest_of_line": (0.0, 1.0, 0.0),
-        "chroma_unlike_above": (0.0, 1.0, 0.0),
-        "chroma_spread_around": (0.0, 1.0, 0.0),
-        "lightness_spread_around": (0.0, 1.0, 0.0),
-        "redness": (0.0, 1.0, 0.0),
-        "yellower_than_beside": (0.0, 1.0, 0.0),
+        "redder_than_beside": (0.1945, 1.1644, -0.12),
+        "lightness_unevenness": (5.2126, 2.8779, -1.043),
+        "lightness_asymmetry": (3.7483, 2.9085, 1.1204),
+        "brightest_of_line": (-3.1395, 9.6222, 1.027),
+        "chroma_unlike_above": (5.7657, 5.4015, 0.5119),
+        "chroma_spread_around": (2.1018, 1.2333, 0.173),
+        "lightness_spread_around": (12.5108, 8.5235, 0.3414),
+        "redness": (1.8581, 5.6251, -0.2474),
+        "yellower_than_beside": (-1.2419, 1.6257, 0.3569),
     },
-    0.0,
+    -0.7369,
 )
 TRACK = Logistic(
     {
-        "lips_unlike_before": (0.0, 1.0, 0.0),
-        "beside_unlike_before": (0.0, 1.0, 0.0),
-        "likeness": (0.0, 1.0, 0.0),
-        "contrast_unlike_before": (0.0, 1.0, 0.0),
-        "still_logit": (0.0, 1.0, 0.0),
-        "still_logit_before": (0.0, 1.0, 0.0),
+        "lips_unlike_before": (0.9086, 0.8503, 0.5884),
+        "beside_unlike_before": (0.8052, 0.7542, 0.2475),
+        "likeness": (0.7766, 0.338, -0.0885),
+        "contrast_unlike_before": (3.5566, 3.8229, 0.4544),
+        "still_logit": (-0.7439, 2.3796, 1.418),
+        "still_logit_before": (-1.5076, 1.7399, 0.5311),
     },
-    0.0,
+    -0.6321,
 )
 
 
@@ -197,8 +197,8 @@ class _Reference:
         return float(one @ other) / (norm + 20.0)
 
     def learn(self, colours: Values, still: float, occlusion: float) -> None:
-        """Move towards a frame, the less the more it looks hidden."""
-        trust = max(_LEAST_TRUST, 1 - 2 * occlusion)
+        """Move towards a frame, the less the more it looks hidden; but gladly to one more like lips."""
+        trust = min(max(_LEAST_TRUST, 1 - 2 * occlusion, 2 * (self.still - still)), 1.0)
         rate = trust * max(1 / _MEMORY_FRAMES, 1 / (self._weight + 1))
         change = colours - self._mean
         self._mean += np.float32(rate) * change
