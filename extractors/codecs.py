@@ -21,6 +21,9 @@ CODECS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 )
 """Codecs by name, and the weights of each by their names in the model store."""
 
+MOST_CODEBOOKS: Mapping[str, int] = MappingProxyType(
+    {"mimi": 32, "dac16": 12, "dac16x25": 12, "dac24": 32, "dac44": 9, "lyra": 46}
+)
 CODEC_LIBRARIES = ("ai-edge-litert", "numpy", "safetensors", "soxr", "torch", "transformers")
 UNTRAINED_SEED = 0
 MIMI_CODEBOOKS = 8

@@ -113,6 +113,11 @@ def split_long(
     pieces = []
     while stop - start > max_chunk_s:
         low, high = round((start + max_chunk_s / 2) / hop_s), floor((start + max_chunk_s) / hop_s)
+        if low >= min(high, len(speech)):  # beyond what was heard
+            pieces.append((start, start + max_chunk_s))
+            start += max_chunk_s
+            continue
+        high = min(high, len(speech))
         cut = (high - 1 - int(np.argmin(speech[low:high][::-1]))) * hop_s
         pieces.append((start, cut))
         start = cut

@@ -90,6 +90,9 @@ def _sources(corpus: Corpus, clips: list[dict[str, Any]]) -> Iterator[dict[str, 
     kept = {row["source_id"] for row in clips if row["status"] == Status.OK}
     measuring = [name for name, step in corpus.steps.items() if step.per_source]
     found = {name: {row["source_id"]: row for row in reversed(corpus.rows(name))} for name in measuring}
+    ended: dict[str, list[dict[str, Any]]] = {}
+    for clip in clips:
+        ended.setdefault(clip["source_id"], []).append(clip)
     selected: dict[str, list[dict[str, Any]]] = {}
     for row in corpus.rows("select"):
         selected.setdefault(row["source_id"], []).append(row)
@@ -104,15 +107,13 @@ def _sources(corpus: Corpus, clips: list[dict[str, Any]]) -> Iterator[dict[str, 
         elif source.id in kept:
             line |= {"step": "pack", "status": str(Status.OK)}
         elif source.id in selected:
-            line |= {"step": "select", **_source_without_clip(selected[source.id], clips, source.id)}
+            line |= {"step": "select", **_source_without_clip(selected[source.id], ended.get(source.id, []))}
         yield line
 
 
-def _source_without_clip(
-    rows: list[dict[str, Any]], clips: list[dict[str, Any]], source: str
-) -> dict[str, Any]:
+def _source_without_clip(rows: list[dict[str, Any]], clips: list[dict[str, Any]]) -> dict[str, Any]:
     """The end of a source none of whose clips was kept: the most frequent reason among them."""
-    ends = [row for row in clips if row["source_id"] == source] or [_end(row) for row in rows]
+    ends = clips or [_end(row) for row in rows]
     reason = Counter(str(row["reason"]) for row in ends).most_common(1)[0][0]
     worst = next(row for row in ends if str(row["reason"]) == reason)
     limits = sorted({limit["reason"] for row in rows for limit in row["failed_limits"] or []})

@@ -53,7 +53,7 @@ def fit_units(
     kind: Annotated[
         Literal["semantic", "pitch", "style"], typer.Option(help="What the centres are of.")
     ] = "semantic",
-    sample_s: Annotated[float, typer.Option(min=1, help="Seconds of training speech to fit on.")] = 36_000.0,
+    sample_s: Annotated[float, typer.Option(min=1, help="Seconds of training speech to fit on.")] = 3_600.0,
     seed: Annotated[int, typer.Option(min=0)] = 0,
 ) -> None:
     """Fit k-means centres on the speech of a corpus, for `units.centres` of a later build.

@@ -97,6 +97,18 @@ class TokenizeConfig(Section):
             raise ValueError(f"no codec {', '.join(unknown)}; there are {', '.join(CODECS)}")
         return codecs
 
+    @field_validator("n_codebooks")
+    @classmethod
+    def _of_a_codec(cls, counts: dict[str, int]) -> dict[str, int]:
+        from extractors.codecs import CODECS, MOST_CODEBOOKS
+
+        for name, count in counts.items():
+            if name not in CODECS:
+                raise ValueError(f"no codec {name}; there are {', '.join(CODECS)}")
+            if count > MOST_CODEBOOKS[name]:
+                raise ValueError(f"{name} has {MOST_CODEBOOKS[name]} codebooks, not {count}")
+        return counts
+
     @field_validator("batch_s")
     @classmethod
     def _descending(cls, batch_s: tuple[float, ...]) -> tuple[float, ...]:
@@ -116,7 +128,7 @@ class HypothesesConfig(Section):
         "int8", description="arithmetic of CTranslate2"
     )
     language: str | None = Field(None, description="language of all clips; null: told by Whisper")
-    vsr: str | None = Field(
+    vsr: Annotated[str, Field(pattern=r"^(json|onnx):.+")] | None = Field(
         None, description="lip reader: json:FILE (hypotheses by key) or onnx:FILE (a CTC network); null: none"
     )
     n: int = Field(5, ge=1, le=50, description="hypotheses of each")
@@ -140,4 +152,6 @@ class UnitsConfig(Section):
     def _has_centres(self) -> UnitsConfig:
         if self.model is not None and self.centres is None:
             raise ValueError("units.model needs units.centres: duologue fit-units makes them")
+        if (self.pitch_centres is None) != (self.style_centres is None):
+            raise ValueError("the interleaved line needs both pitch_centres and style_centres")
         return self

@@ -73,10 +73,13 @@ def _plans(corpus: Corpus, trial: Corpus) -> Iterator[StepPlan]:
             answered = {row["item"] for row in corpus.rows(name)}
             missing = [item for item in corpus.items(name).values() if item.id not in answered]
         hours = unprobed
-        if name not in ("ingest", "pack"):
+        if not corpus.steps[name].wanted:
+            hours = 0.0
+        elif name not in ("ingest", "pack"):
             hours += sum(item.media_s for item in missing) / 3600
-        if name in ("select", "cut", "pack"):
-            hours = max(hours, to_measure)  # what is not measured yet may all be kept
+        if name in ("select", "pack") or corpus.steps[name].per_clip:
+            # what is not measured yet may all be kept
+            hours = max(hours, to_measure) if corpus.steps[name].wanted else 0.0
         else:
             to_measure = max(to_measure, hours)
         time = times.get(name)

@@ -91,7 +91,12 @@ class VoicesConfig(Section):
     n_speakers: int | None = Field(
         None, ge=1, le=20, description="people in a recording; null: the faces seen to speak, or a guess"
     )
-    device: Literal["cpu", "cuda"] = Field("cpu", description="where the network runs")
+    pyannote: str | None = Field(
+        None,
+        description="folder of a pyannote.audio pipeline that tells voices apart by their sound: config.yaml "
+        "and the checkpoints it names; null: by this project's own means",
+    )
+    device: Literal["cpu", "cuda"] = Field("cpu", description="where the networks run")
 
 
 class PeopleConfig(Section):

@@ -199,6 +199,11 @@ class Step(ABC, Generic[ConfigT]):
     def run_item(self, item: Item, workspace: Workspace) -> list[Row]:
         """Do one item. Raise ItemError for a fault of the input; anything else counts as a crash."""
 
+    @property
+    def wanted(self) -> bool:
+        """Whether the config asks for the step at all; one that is off plans no items."""
+        return True
+
     def weights(self) -> tuple[str, ...]:
         """Names of the weights the step loads; their sha256 enter the key."""
         return ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from manifests.ids import source_id
 from manifests.sidecar import Complaint
@@ -20,6 +21,7 @@ class SourceFile:
     bytes: int
     fingerprint: str
     labels: dict[str, str] = field(default_factory=dict)
+    transcript: dict[str, Any] | None = None  # `path` below the root, `sha256`, whether a sidecar `named` it
 
     @property
     def id(self) -> str:

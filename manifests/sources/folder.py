@@ -10,6 +10,7 @@ from manifests.ids import digest
 from manifests.reasons import Reason
 from manifests.sidecar import Complaint, Sidecar, SidecarError, read_sidecar
 from manifests.sources import Listing, SourceFile
+from manifests.transcripts import Beside
 
 MEDIA_SUFFIXES = (
     *(".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".mxf", ".ogv"),
@@ -46,8 +47,9 @@ def list_folder(root: Path, *, sidecar: Path | None = None) -> Listing:
     if not names:
         raise CorpusError(f"{root}: no file with a media suffix ({' '.join(MEDIA_SUFFIXES)})")
     labels = _sidecar(base, sidecar, names)
+    beside = Beside(base)
     return Listing(
-        tuple(_source(base, name, labels.labels.get(name, {})) for name in names),
+        tuple(_source(base, name, labels.labels.get(name, {}), beside) for name in names),
         (*complaints, *labels.complaints),
     )
 
@@ -81,9 +83,10 @@ def _names(root: Path, complaints: list[Complaint]) -> Iterator[str]:
                 complain(path.relative_to(root), "the link leads nowhere" if path.is_symlink() else "no file")
 
 
-def _source(base: Path, name: str, labels: dict[str, str]) -> SourceFile:
+def _source(base: Path, name: str, labels: dict[str, str], beside: Beside) -> SourceFile:
     path = base / name
-    return SourceFile(name, path.stat().st_size, fingerprint(path), labels)
+    transcript = beside.of(name, labels.get("transcript"))
+    return SourceFile(name, path.stat().st_size, fingerprint(path), labels, transcript)
 
 
 def _sidecar(base: Path, given: Path | None, names: list[str]) -> Sidecar:

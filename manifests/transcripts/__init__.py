@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+from manifests.transcripts.beside import Beside
 from manifests.transcripts.model import Spoken, Transcript, TranscriptError
-from manifests.transcripts.read import SUFFIXES, find_transcript, read_transcript
+from manifests.transcripts.read import SUFFIXES, read_transcript
 
-__all__ = ["SUFFIXES", "Spoken", "Transcript", "TranscriptError", "find_transcript", "read_transcript"]
+__all__ = [
+    "SUFFIXES",
+    "Beside",
+    "Spoken",
+    "Transcript",
+    "TranscriptError",
+    "read_transcript",
+]

@@ -52,13 +52,3 @@ def _decoded(path: Path) -> str:
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         raise TranscriptError(path, line, "not UTF-8; convert it (`iconv -t utf-8`)") from error
-
-
-def find_transcript(recording: Path) -> Path | None:
-    """The transcript of the same name beside `recording`, the one that tells most where there are several."""
-    beside = {
-        one.suffix.lower(): one for one in sorted(recording.parent.glob("*")) if one.stem == recording.stem
-    }
-    return next(
-        (beside[suffix] for suffix in SUFFIXES if suffix in beside and beside[suffix] != recording), None
-    )

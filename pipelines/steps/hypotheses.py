@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 from collections.abc import Iterable
@@ -14,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from extractors.probe import sha256_file
 from manifests.reasons import ItemError, Reason
 from manifests.receipts import Row
 from pipelines.clip_sections import HypothesesConfig
@@ -40,9 +40,14 @@ class Hypotheses(Step[HypothesesConfig]):
     resources = Resources(cpus=1.0, memory_gb=1.5)
     measurements = pa.schema([pa.field("missing", pa.string())])
 
+    @property
+    def wanted(self) -> bool:
+        """Whether a recogniser or a lip reader is named."""
+        return bool(self.config.asr_model or self.config.vsr)
+
     def plan(self, corpus: Corpus) -> Iterable[Item]:
         """Every clip that was cut, if hypotheses are wanted."""
-        if self.config.asr_model or self.config.vsr:
+        if self.wanted:
             yield from clip_items(corpus, (SOUND, LIPS))
 
     def made_of(self) -> dict[str, Any]:
@@ -51,9 +56,7 @@ class Hypotheses(Step[HypothesesConfig]):
         if self.config.asr_model:
             made["whisper"] = self._whisper().sha256
         if self.config.vsr:
-            _, _, path = self.config.vsr.partition(":")
-            files = sorted(Path(path).parent.glob(f"{Path(path).stem}.*"))
-            made["vsr"] = [[one.name, hashlib.sha256(one.read_bytes()).hexdigest()] for one in files]
+            made["vsr"] = [sha256_file(str(path)) for path in _vsr_files(self.config.vsr)]
         return super().made_of() | made
 
     def _whisper(self) -> Any:
@@ -83,8 +86,8 @@ class Hypotheses(Step[HypothesesConfig]):
             sound = read_sound(workspace.store, item, SOUND)
             if sound is None:
                 missing["hyps_asr"] = str(Reason.NO_AUDIO)
-            elif item.media_s > LONGEST_S:
-                raise ItemError(Reason.NO_HYPOTHESES, f"Whisper hears {LONGEST_S:g} s at once")
+            elif item.media_s > LONGEST_S:  # more than Whisper hears at once
+                missing["hyps_asr"] = str(Reason.NO_HYPOTHESES)
             else:
                 made["hyps_asr"] = self._asr.n_best(
                     sound[0][0], n=self.config.n, language=self.config.language
@@ -103,6 +106,20 @@ class Hypotheses(Step[HypothesesConfig]):
             for name, found in made.items()
         ]
         return [item.row(artifacts=tuple(artifacts), measures={"missing": json.dumps(missing)})]
+
+
+def _vsr_files(source: str) -> list[Path]:
+    """The files behind a lip reader. Raises MissingWeightsError for one that is not there."""
+    from extractors.weights import MissingWeightsError
+
+    kind, _, name = source.partition(":")
+    path = Path(name)
+    files = [path, path.with_suffix(".units.txt")] if kind == "onnx" else [path]
+    missing = [str(one) for one in files if not one.is_file()]
+    if missing:
+        raise MissingWeightsError(f"hypotheses.vsr: no file {', '.join(missing)}; see docs/words.md")
+    beside = path.with_name(f"{path.name}.data")  # where ONNX keeps large tensors
+    return [*files, *([beside] if beside.is_file() else [])]
 
 
 def _frames(video: bytes) -> NDArray[np.uint8]:

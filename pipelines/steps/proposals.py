@@ -67,7 +67,12 @@ def speech_of(
         hop_s=HOP_S,
     )
     heard = [(zero_s + start, zero_s + stop) for start, stop in segments]
-    told = [(zero_s + start, zero_s + stop) for start, stop in words]
+    end_s = len(probability) * HOP_S
+    told = [  # a word lasts a hop at least, and lies where there is sound
+        (zero_s + max(0.0, start), zero_s + min(max(stop, start + HOP_S), end_s))
+        for start, stop in words
+        if -HOP_S < start < end_s - HOP_S
+    ]
     return Speech(_union([*heard, *told]), probability, zero_s, tuple(told))
 
 
@@ -103,23 +108,45 @@ def _chunks(
     segments: Sequence[tuple[float, float]], speech: Speech, config: SelectConfig
 ) -> list[tuple[float, float]]:
     """Words, and segments in which none is told, gathered into chunks (`extractors.segmentation`)."""
-    from extractors.segmentation import chunk_speech
+    from extractors.segmentation import chunk_units, split_long
 
     units: list[tuple[float, float]] = []
     for start, stop in segments:
         inside = [word for word in speech.words if start <= (word[0] + word[1]) / 2 < stop]
         units += inside or [(start, stop)]
     zero_s = speech.zero_s
-    found = chunk_speech(
-        sorted((start - zero_s, stop - zero_s) for start, stop in units),
-        speech.probability,
-        hop_s=HOP_S,
+    units = sorted((start - zero_s, stop - zero_s) for start, stop in units)
+    fitting = []
+    for (start, stop), inside in _overlapping(units):
+        if stop - start <= config.max_chunk_s:
+            fitting += inside
+        else:  # longer than a clip may be, also people who never stop talking into each other: cut anyway
+            fitting += split_long(
+                (start, stop), speech.probability, hop_s=HOP_S, max_chunk_s=config.max_chunk_s
+            )
+    found = chunk_units(
+        fitting,
         max_chunk_s=config.max_chunk_s,
         min_silence_s=config.min_silence_s,
         max_pause_s=config.max_pause_s,
         pad_s=config.pad_s if speech.words else 0.0,  # segments of speech are padded already
     )
+    assert not found.too_long
     return [(zero_s + one.start_s, zero_s + one.stop_s) for one in found.chunks]
+
+
+def _overlapping(
+    units: Sequence[tuple[float, float]],
+) -> list[tuple[tuple[float, float], list[tuple[float, float]]]]:
+    """Sorted units gathered where they overlap: the span they cover together, and they."""
+    found: list[tuple[tuple[float, float], list[tuple[float, float]]]] = []
+    for start, stop in units:
+        if found and start < found[-1][0][1]:
+            (low, high), inside = found[-1]
+            found[-1] = ((low, max(high, stop)), [*inside, (start, stop)])
+        else:
+            found.append(((start, stop), [(start, stop)]))
+    return found
 
 
 def _split_at(chunk: tuple[float, float], cuts: NDArray[np.float64]) -> list[tuple[float, float]]:

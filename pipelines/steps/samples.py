@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
@@ -18,8 +19,11 @@ from manifests.splits import split_of
 from pipelines.sections import PackConfig
 from pipelines.steps.members import channels, groups, rates_hz
 from pipelines.steps.people import people_of
-from pipelines.steps.voices import voices_of
-from pipelines.steps.words import SourceWords, words_of
+from pipelines.steps.voices import source_voices
+from pipelines.steps.words import SourceWords, source_words
+
+LONGEST_WORD_S = 60.0
+"""No word is longer: where to begin to look for those inside a clip."""
 
 if TYPE_CHECKING:
     from pipelines.corpus import Corpus
@@ -30,7 +34,8 @@ def planned_samples(corpus: Corpus, config: PackConfig) -> Iterator[PlannedSampl
     sources = {row["source_id"]: row for row in corpus.rows("ingest")}
     provenance = _provenance(corpus)
     wanted = corpus.steps["cut"].config.members
-    people, words, voices = people_of(corpus), words_of(corpus), voices_of(corpus)
+    people = people_of(corpus)
+    beside = _Beside(corpus)
     selected = {row["key"]: row for row in corpus.rows("select")}
     clips_of = Counter(row["source_id"] for row in selected.values())
     fixed = {row["speaker"]: row["split"] for row in sources.values() if row["speaker"] and row["split"]}
@@ -57,9 +62,9 @@ def planned_samples(corpus: Corpus, config: PackConfig) -> Iterator[PlannedSampl
         text = json.dumps(
             _header(clip, row, source, split, extensions)
             | _columns(clip, extensions, wanted, tokens)
-            | _labels(clip, source, words.get(row["source_id"]), whole=clips_of[row["source_id"]] == 1)
+            | _labels(clip, source, beside.words(row["source_id"]), whole=clips_of[row["source_id"]] == 1)
             | {"person": people.get((row["source_id"], clip["measures"]["identity"]))}
-            | {"speaker_embedding": voices.get((row["source_id"], clip["measures"]["voice"]))}
+            | {"speaker_embedding": beside.voice(row["source_id"], clip["measures"]["voice"])}
             | {"missing": _missing(rows.values(), selected[clip["key"]]), "provenance": provenance},
             ensure_ascii=False,
             sort_keys=True,
@@ -69,6 +74,34 @@ def planned_samples(corpus: Corpus, config: PackConfig) -> Iterator[PlannedSampl
         yield PlannedSample(
             clip["key"], split, (header, *sorted(members, key=lambda member: member.extension))
         )
+
+
+class _Beside:
+    """Words and voices of the source whose clips are being described; only one source's are held."""
+
+    def __init__(self, corpus: Corpus) -> None:
+        self._corpus = corpus
+        self._rows = {
+            name: {row["source_id"]: row for row in corpus.rows(name) if row["status"] == Status.OK}
+            for name in ("words", "voices")
+        }
+        self._source: str | None = None
+
+    def _turn_to(self, source: str) -> None:
+        if source == self._source:
+            return
+        said, heard = (self._rows[name].get(source) for name in ("words", "voices"))
+        self._words = source_words(self._corpus, said) if said else None
+        self._voices = source_voices(self._corpus.store, heard) if heard else {}
+        self._source = source
+
+    def words(self, source: str) -> SourceWords | None:
+        self._turn_to(source)
+        return self._words
+
+    def voice(self, source: str, voice: int | None) -> list[float] | None:
+        self._turn_to(source)
+        return None if voice is None else self._voices.get(voice)
 
 
 def _finished(corpus: Corpus) -> Iterator[tuple[dict[str, Any], dict[str, dict[str, Any]]]]:
@@ -140,9 +173,12 @@ def _labels(
     labels = {name: source[name] for name in LABELS if source[name] is not None}
     for name in ("split", "words", "transcript"):
         labels.pop(name, None)
+    if told is not None:
+        start, stop = (float(Fraction(clip[edge]) - told.origin) for edge in ("start", "stop"))
+        if told.missing and any(low < stop and high > start for low, high in told.missing_s or [(0, stop)]):
+            labels["words_missing"] = told.missing
     if told is not None and told.words:
-        start, stop = Fraction(clip["start"]), Fraction(clip["stop"])
-        labels["words"] = words_inside(told.words, start - told.origin, stop - told.origin)
+        labels["words"] = words_inside(told.words, start, stop)
         labels["text"] = " ".join(word for word, _, _ in labels["words"])
         labels["words_from"] = told.found_by
         if told.language and "language" not in labels:
@@ -160,21 +196,22 @@ def _missing(rows: Iterable[dict[str, Any]], selected: dict[str, Any]) -> dict[s
     return {name: (reasons[0] if reasons and why == faceless else why) for name, why in missing.items()}
 
 
-def words_inside(words: list[list[Any]], start: Fraction, stop: Fraction) -> list[list[Any]]:
-    """The words that overlap [start, stop), their times counted from `start`.
+def words_inside(words: list[list[Any]], start_s: float, stop_s: float) -> list[list[Any]]:
+    """The words whose middle lies in [start_s, stop_s), their times counted from `start_s`.
 
-    Those of a source count from its first audio sample.
+    Those of a source count from its first audio sample. A word across a cut is in one clip, not in two.
     """
-    zero, end = float(start), float(stop)
+    first = bisect_left(words, start_s - LONGEST_WORD_S, key=lambda word: word[1])
+    last = bisect_left(words, stop_s, key=lambda word: word[1])
     return [
-        [word, round(max(first, zero) - zero, 6), round(min(last, end) - zero, 6)]
-        for word, first, last in words
-        if first < end and last > zero
+        [word, round(max(low, start_s) - start_s, 6), round(min(high, stop_s) - start_s, 6)]
+        for word, low, high in words[first:last]
+        if start_s <= (low + high) / 2 < stop_s
     ]
 
 
 def _provenance(corpus: Corpus) -> dict[str, Any]:
-    names = tuple(name for name in corpus.steps if name not in ("select", "pack"))
+    names = [name for name in corpus.steps if name not in ("select", "pack") and corpus.items(name)]
     used = sorted({weight for name in names for weight in corpus.steps[name].weights()})
     return {
         "steps": {name: corpus.key(name) for name in names},

@@ -43,7 +43,7 @@ class Seen:
 
 
 Scores = dict[int, tuple[NDArray[np.int64], NDArray[np.float32]]]
-"""By track: consecutive ticks of 1/25 s, and the score at each."""
+"""By track: consecutive ticks of 1/25 s, and the score at each; NaN where the face was not seen."""
 
 TRUST = ("sharpness", "luma", "mouth_occlusion", "jitter")
 
@@ -92,8 +92,18 @@ def _read_told(store: Store, told: dict[str, Any]) -> tuple[Scores | None, tuple
     scores: Scores = {}
     for track in np.unique(of_row).tolist():
         mine = of_row == track
-        scores[track] = (tick[mine].astype(np.int64), score[mine].astype(np.float32))
+        scores[track] = dense_scores(tick[mine], score[mine])
     return scores if told["asked"] else None, offsets
+
+
+def dense_scores(
+    ticks: NDArray[np.int64], scores: NDArray[np.float32]
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Consecutive ticks and a score at each: NaN in the gaps, where the face was not seen."""
+    every = np.arange(int(ticks[0]), int(ticks[-1]) + 1, dtype=np.int64)
+    dense = np.full(len(every), np.nan, np.float32)
+    dense[ticks - ticks[0]] = scores
+    return every, dense
 
 
 def matrix(table: pa.Table, name: str, width: int) -> NDArray[np.float64]:

@@ -6,7 +6,7 @@ every limit it failed, with the value and the limit.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
@@ -82,6 +82,7 @@ class _Measured:
     sound: Sound | None
     words: tuple[tuple[float, float], ...] | None
     """Spans on the time line; None where nobody told."""
+    why_no_words: Reason = Reason.NO_TEXT
 
     def n_words(self, span: Span) -> int | None:
         """Words whose middle lies in the span."""
@@ -140,11 +141,23 @@ class Select(Step[SelectConfig]):
             speech = speech_of(sound.speech, zero_s, self.config, words)
         spans, outside = self._spans(item, propose(speech, seen, self.config))
         told = speech.words if speech is not None and "words" in inputs else None
-        measured = _Measured(seen, sound, told)
-        rows = [self._judge(item, span, measured, proposal) for span, proposal in spans] + [
-            self._outside(item, start, stop) for start, stop in outside
-        ]
+        missing = inputs["words"]["words_missing"] if "words" in inputs else None
+        measured = _Measured(seen, sound, told, Reason(missing or Reason.NO_TEXT))
+        rows = [*self._judged(item, spans, measured), *(self._outside(item, *span) for span in outside)]
         return rows or [self._nothing(item, seen)]
+
+    def _judged(
+        self, item: Item, spans: Sequence[tuple[Span, Proposal]], measured: _Measured
+    ) -> Iterator[Row]:
+        """Each span; those kept without their faces are sound alone, and no sound is kept twice."""
+        heard: Fraction | None = None
+        for span, proposal in spans:
+            row = self._judge(item, span, measured, proposal)
+            if proposal.track is not None and row.measures["track"] is None and row.status == Status.OK:
+                if heard is not None and span.start < heard:
+                    continue
+                heard = span.stop
+            yield row
 
     def _spans(
         self, item: Item, proposals: Sequence[Proposal]
@@ -206,6 +219,9 @@ class Select(Step[SelectConfig]):
             limits.append(Limit(Reason.NO_AUDIO))
         elif self._silent(item):
             loudest = item.inputs["listen"]["loudest_hop_dbfs"]
+            loss_db = item.inputs["listen"]["mix_loss_db"]
+            if loss_db is not None and loss_db > config.max_mix_loss_db:
+                limits.append(Limit(Reason.CHANNELS_CANCEL, loss_db, config.max_mix_loss_db))
             limits.append(Limit(Reason.SILENT_AUDIO, loudest, config.silence_dbfs))
         else:
             limits.append(Limit(Reason.NO_SPEECH))
@@ -234,8 +250,9 @@ class Select(Step[SelectConfig]):
             limits.extend(faults)
         n_words = measured.n_words(span)
         if config.need_text and not n_words:
-            limits.append(Limit(Reason.NO_TEXT))
-        key = sample_key(str(item.source_id), track, span.tick)
+            limits.append(Limit(measured.why_no_words))
+        named = track if track is not None or not limits else proposal.track  # rejected: whose it would be
+        key = sample_key(str(item.source_id), named, span.tick)
         measures_of_row: dict[str, Any] = {
             **verdict.measures,
             **heard,

@@ -7,7 +7,7 @@ A unit is a bundle of clips, batched for the device; which clips share a batch c
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pipelines.corpus import Corpus
 
 SOUND = "native.flac"
+BATCHES_A_UNIT = 20
 
 
 class Tokenize(Step[TokenizeConfig]):
@@ -49,9 +50,14 @@ class Tokenize(Step[TokenizeConfig]):
         gpus = 1.0 if config.device == "cuda" else 0.0
         self.resources = Resources(cpus=1.0, gpus=gpus, memory_gb=2.5)  # type: ignore[misc]
 
+    @property
+    def wanted(self) -> bool:
+        """Whether any codec is named."""
+        return bool(self.config.codecs)
+
     def plan(self, corpus: Corpus) -> Iterable[Item]:
         """Every clip that was cut, if tokens are wanted."""
-        if self.config.codecs:
+        if self.wanted:
             yield from clip_items(corpus, (SOUND,))
 
     def weights(self) -> tuple[str, ...]:
@@ -62,15 +68,21 @@ class Tokenize(Step[TokenizeConfig]):
     def _untrained(self, name: str) -> bool:
         """Whether the codec's weights are missing and may be."""
         from extractors.weights import MissingWeightsError, locate
+        from extractors.weights_registry import REGISTRY
 
-        if not self.config.allow_untrained:
-            return False
+        published = all(REGISTRY[one].url is not None for one in CODECS[name])
+        if published or not self.config.allow_untrained:
+            return False  # what is published is fetched when the build begins
         try:
             for one in CODECS[name]:
                 locate(one)
         except MissingWeightsError:
             return True
         return False
+
+    def bundle(self, items: Sequence[Item], *, unit_s: float) -> list[Unit]:
+        """Units of many batches each, or the last batch of a width would be mostly empty."""
+        return super().bundle(items, unit_s=max(unit_s, BATCHES_A_UNIT * self.config.batch_s[0] / self.speed))
 
     def open(self) -> None:
         """Load the codecs."""

@@ -35,7 +35,7 @@ class Units(Step[UnitsConfig]):
     version = 1
     speed = 2.0
     per_clip = True
-    libraries = ("numpy", "safetensors", "soundfile", "swift-f0", "torch", "transformers")
+    libraries = (*("numpy", "onnxruntime", "safetensors", "soundfile", "swift-f0", "torch", "transformers"),)
     measurements = pa.schema([pa.field("tokens", pa.string()), pa.field("missing", pa.string())])
 
     def __init__(self, config: UnitsConfig) -> None:
@@ -43,9 +43,14 @@ class Units(Step[UnitsConfig]):
         gpus = 1.0 if config.device == "cuda" else 0.0
         self.resources = Resources(cpus=1.0, gpus=gpus, memory_gb=3.0)  # type: ignore[misc]
 
+    @property
+    def wanted(self) -> bool:
+        """Whether a network is named."""
+        return self.config.model is not None
+
     def plan(self, corpus: Corpus) -> Iterable[Item]:
         """Every clip that was cut, if units are wanted."""
-        if self.config.model is not None:
+        if self.wanted:
             yield from clip_items(corpus, (SOUND,))
 
     def made_of(self) -> dict[str, Any]:
@@ -85,7 +90,22 @@ class Units(Step[UnitsConfig]):
             config.model, layer=config.layer, device=config.device, dtype=config.dtype
         )
         self._units = {name: KMeansUnits.load(path) for name, path in self._centres().items()}
+        self._check_centres()
         self._pitch = PitchTracker() if "pitch_centres" in self._units else None
+
+    def _check_centres(self) -> None:
+        """Centres of another layer or network would give units all the same. Raises WeightsError."""
+        from extractors.weights import WeightsError
+
+        centres, network = self._units["centres"], self._features
+        mine = {"kind": "semantic", "layer": self.config.layer, "model_sha256": network.digest}
+        for name, value in mine.items():
+            if centres.about.get(name, value) != value:
+                raise WeightsError(f"units.centres: fitted with {name} {centres.about[name]}, not {value}")
+        if centres.centres.shape[1] != network.dims:
+            raise WeightsError(
+                f"units.centres have {centres.centres.shape[1]} dimensions, the network {network.dims}"
+            )
 
     def run_item(self, item: Item, workspace: Workspace) -> list[Row]:
         """Semantic units and, where their centres are named, the line that interleaves pitch and style."""

@@ -22,8 +22,9 @@ from manifests.reasons import Status
 from manifests.receipts import Row
 from manifests.store import Store
 from pipelines.sections import VoicesConfig
-from pipelines.step import Item, Resources, Step, Workspace
+from pipelines.step import Item, Resources, Step, Workspace, library_versions
 from pipelines.steps.ingest import content_item, guard_unchanged, recording
+from pipelines.steps.seen import dense_scores
 
 if TYPE_CHECKING:
     from extractors.channels import Channels
@@ -35,7 +36,7 @@ ACTIVITY = pa.schema(
         pa.field("voice", pa.int32(), nullable=False),
         pa.field("start_s", pa.float64(), nullable=False),
         pa.field("stop_s", pa.float64(), nullable=False),
-        pa.field("margin", pa.float32()),  # lead over the next voice; null: by channel, or there is no other
+        pa.field("margin", pa.float32()),  # lead over the next voice; null: not known
     ]
 )
 """One row a stretch in which a voice speaks."""
@@ -55,6 +56,7 @@ APART_DB = -6.0
 """Channels in which the other voice is no softer than this are two microphones in a room, not two people."""
 SPEAKS_S = 1.0
 """A face that is seen to speak for so long is a voice of its own: counting by ear is the weak point."""
+PYANNOTE_SPEED, PYANNOTE_RESOURCES = 0.5, Resources(cpus=1.0, memory_gb=4.0)
 RATE_HZ = 16_000
 Spans = dict[int, list[tuple[float, float]]]
 
@@ -80,24 +82,35 @@ class Voices(Step[VoicesConfig]):
     measurements = pa.schema(
         [
             pa.field("n_voices", pa.int64()),
-            pa.field("voices_from", pa.string()),  # channels, mono
+            pa.field("voices_from", pa.string()),  # channels, mono, pyannote
             pa.field("leak_db", pa.string()),  # JSON, of the other channel's voice in each
             pa.field("findings", pa.string()),  # JSON, what is odd about the channels
         ]
     )
 
+    def __init__(self, config: VoicesConfig) -> None:
+        super().__init__(config)
+        if config.pyannote is not None:
+            self.speed, self.resources = PYANNOTE_SPEED, PYANNOTE_RESOURCES  # type: ignore[misc]
+
+    @property
+    def wanted(self) -> bool:
+        """Whether they are to be told apart."""
+        return self.config.mode != "none"
+
     def plan(self, corpus: Corpus) -> Iterable[Item]:
         """Every source that was listened to; those with a picture once they were asked who speaks."""
-        if self.config.mode == "none":
+        if not self.wanted:
             return
         tables = {
             name: {row["source_id"]: row for row in corpus.rows(name) if row["status"] == Status.OK}
             for name in ("watch", "listen", "who")
         }
+        asked = {item.source_id for item in corpus.items("who").values()}
         for row in corpus.rows("ingest"):
             source = row["source_id"]
-            if source not in tables["listen"]:
-                continue
+            if source not in tables["listen"] or (source in asked and source not in tables["who"]):
+                continue  # without what `who` was asked, the voices would have no faces for ever
             inputs = recording(row) | {"listen": _facts(tables["listen"][source])}
             if source in tables["watch"] and source in tables["who"]:
                 inputs |= {"who": _facts(tables["who"][source]), "watch": _facts(tables["watch"][source])}
@@ -108,8 +121,18 @@ class Voices(Step[VoicesConfig]):
         """The network that tells voices apart, and that which hears speech."""
         return () if self.config.mode == "none" else ("resemblyzer", "silero_vad")
 
+    def made_of(self) -> dict[str, Any]:
+        """pyannote's pipeline is a folder, not a file of the model store."""
+        if not self.wanted or self.config.pyannote is None:
+            return super().made_of()
+        from extractors.pyannote_diarization import LIBRARIES, pipeline_digest
+
+        pipeline = pipeline_digest(self.config.pyannote)
+        return {"libraries": library_versions((*self.libraries, *LIBRARIES)), "pyannote": pipeline}
+
     def open(self) -> None:
         """Load the networks."""
+        from extractors.pyannote_diarization import PyannoteDiarizer
         from extractors.speech import SpeechDetector
         from extractors.voice_embedding import make_voice_embedder
         from extractors.weights import locate
@@ -118,6 +141,8 @@ class Voices(Step[VoicesConfig]):
             "resemblyzer", str(locate("resemblyzer").path), device=self.config.device
         )
         self._detector = SpeechDetector(str(locate("silero_vad").path))
+        folder = self.config.pyannote
+        self._pyannote = PyannoteDiarizer(folder, device=self.config.device) if folder is not None else None
 
     def run_item(self, item: Item, workspace: Workspace) -> list[Row]:
         """Voices of one source, and their faces."""
@@ -188,16 +213,19 @@ class Voices(Step[VoicesConfig]):
         from extractors.diarization import diarize
         from extractors.speech import speech_segments
 
-        speech = pq.read_table(pa.BufferReader(store.read(table))).column("speech").to_numpy()
-        length_s = len(mono) / RATE_HZ
-        segments = [(start, min(stop, length_s)) for start, stop in speech_segments(speech)]
-        found = diarize(mono, segments, self._embedder, n_speakers=n_speakers)
+        if self._pyannote is not None:
+            found = self._pyannote(mono, self._embedder, n_speakers=n_speakers)
+        else:
+            speech = pq.read_table(pa.BufferReader(store.read(table))).column("speech").to_numpy()
+            length_s = len(mono) / RATE_HZ
+            segments = [(start, min(stop, length_s)) for start, stop in speech_segments(speech)]
+            found = diarize(mono, segments, self._embedder, n_speakers=n_speakers)
         spans: Spans = {}
         margins: dict[int, list[float | None]] = {}
         for one in found.activities:
             spans.setdefault(one.speaker, []).append((one.start_s, one.stop_s))
             margins.setdefault(one.speaker, []).append(one.margin)
-        return _Heard(spans, margins, found.voices, "mono")
+        return _Heard(spans, margins, found.voices, "mono" if self._pyannote is None else "pyannote")
 
 
 def _facts(row: dict[str, Any]) -> dict[str, Any]:
@@ -249,8 +277,8 @@ def read_faces(store: Store, facts: dict[str, Any]) -> dict[int, list[TrackScore
     faces: dict[int, list[TrackScores]] = {}
     for track in np.unique(of_row).tolist():
         mine = of_row == track
-        start_s = float(shift + Fraction(int(ticks[mine][0]), TICK_HZ))
-        one = TrackScores(track, start_s, scores[mine])
+        there, dense = dense_scores(ticks[mine], scores[mine])
+        one = TrackScores(track, float(shift + Fraction(int(there[0]), TICK_HZ)), dense)
         faces.setdefault(identity[track], []).append(one)
     return faces
 
@@ -265,11 +293,8 @@ def read_activity(store: Store, row: dict[str, Any]) -> dict[str, Any]:
     return {**columns, "voices": {one["voice"]: one for one in voices}}
 
 
-def voices_of(corpus: Corpus) -> dict[tuple[str, int], list[float]]:
-    """Embedding of each source and voice, rounded to six digits: it travels as text."""
-    found = {}
-    for row in corpus.rows("voices"):
-        if row["status"] == Status.OK:
-            for voice, about in read_activity(corpus.store, row)["voices"].items():
-                found[row["source_id"], voice] = [round(float(one), 6) for one in about["embedding"]]
-    return found
+def source_voices(store: Store, row: dict[str, Any]) -> dict[int, list[float]]:
+    """Embedding of each voice of a source, rounded to six digits: it travels as text."""
+    with store.open(row["artifacts"][1]["name"]) as handle:
+        voices = pq.read_table(handle, columns=["voice", "embedding"]).to_pylist()
+    return {one["voice"]: [round(float(value), 6) for value in one["embedding"]] for one in voices}

@@ -17,13 +17,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from manifests.ids import digest
-from manifests.reasons import Reason, Status
+from manifests.reasons import ItemError, Reason, Status
 from manifests.receipts import Row
 from manifests.store import Store
 from pipelines.sections import WordsConfig
 from pipelines.step import Item, Resources, Step, Workspace
 from pipelines.steps.ingest import guard_unchanged, media_s, recording
-from pipelines.steps.transcripts import Beside, read, utterances
+from pipelines.steps.transcripts import read, utterances
 
 if TYPE_CHECKING:
     from extractors.audio import AudioReader
@@ -42,6 +42,7 @@ WORDS = pa.schema(
 )
 """One row a word, in the order of their starts."""
 
+RATE_HZ = 16_000
 ASR_CHUNK_S = 28.0
 """Whisper hears 30 s at once; speech is handed to it in chunks below that, cut at pauses."""
 
@@ -52,7 +53,10 @@ class Words(Step[WordsConfig]):
     name = "words"
     version = 1
     speed = 12.0
-    libraries = ("av", "ctranslate2", "faster-whisper", "pocketsphinx", "soxr")
+    libraries = (
+        *("av", "ctranslate2", "faster-whisper", "num2words", "pocketsphinx", "praatio", "soxr"),
+        *("tokenizers", "webvtt-py"),
+    )
     per_source = True
     upstream = ("listen",)
     resources = Resources(cpus=1.0, memory_gb=1.5)
@@ -65,27 +69,37 @@ class Words(Step[WordsConfig]):
             pa.field("asr_mean_logprob", pa.float64()),  # of the least sure chunk
             pa.field("asr_compression_ratio", pa.float64()),  # of the worst chunk; above 2.4: a loop
             pa.field("words_missing", pa.string()),  # reason; null: all words have their times
+            pa.field("words_missing_s", pa.string()),  # JSON: where, [start, stop) from the first sample
             pa.field("words_problem", pa.string()),  # the reason in a sentence
         ]
     )
 
+    @property
+    def wanted(self) -> bool:
+        """Whether anybody tells."""
+        return self.config.source != "none"
+
     def plan(self, corpus: Corpus) -> Iterable[Item]:
         """Sources that bring words or text; with `source: asr` all that were heard."""
-        if self.config.source == "none":
+        if not self.wanted:
             return
-        beside = Beside(Path(corpus.source_root))
+        transcripts = {source.id: source.transcript for source in corpus.listing.sources}
         heard = {row["source_id"]: row for row in corpus.rows("listen") if row["status"] == Status.OK}
         for row in corpus.rows("ingest"):
             if row["source_id"] not in heard:
                 continue
             brought = {name: row[name] for name in ("words", "text", "language") if row[name] is not None}
-            transcript = None if "words" in brought else beside.of(row["path"], row["transcript"])
+            transcript = None if "words" in brought else transcripts.get(row["source_id"])
             if not ({"words", "text"} & brought.keys() or transcript or self.config.source == "asr"):
                 continue
             listened = heard[row["source_id"]]
             inputs = {
                 "recording": recording(row),
-                "listen": {"start": listened["start"], "table": listened["artifacts"][0]["name"]},
+                "listen": {
+                    "start": listened["start"],
+                    "duration_s": listened["duration_s"],
+                    "table": listened["artifacts"][0]["name"],
+                },
                 "transcript": transcript,
                 **brought,
             }
@@ -138,8 +152,7 @@ class Words(Step[WordsConfig]):
         if "words" in inputs:
             given = [_row(word, start, stop) for word, start, stop in json.loads(inputs["words"])]
             return given, {"words_from": "given"}
-        name = Path(inputs["recording"]["path"]).stem
-        transcript = read(workspace, inputs["transcript"], name) if inputs["transcript"] else None
+        transcript, faults = _transcript(item, workspace)
         if transcript and transcript.words and transcript.timed:
             found = [
                 _row(one.text, float(one.start or 0), float(one.stop or 0), one.confidence, one.speaker)
@@ -147,8 +160,12 @@ class Words(Step[WordsConfig]):
             ]
             return found, {"words_from": "given"}
         if transcript or "text" in inputs:
-            return self._aligned(inputs, transcript, reader)
-        return self._recognised(inputs, workspace.store, reader)
+            rows, measures = self._aligned(inputs, transcript, reader)
+        elif self._recogniser is not None:
+            rows, measures = self._recognised(inputs, workspace.store, reader)
+        else:
+            rows, measures = [], {}
+        return rows, faults | measures
 
     def _aligned(
         self, inputs: dict[str, Any], transcript: Transcript | None, reader: AudioReader
@@ -157,38 +174,49 @@ class Words(Step[WordsConfig]):
         from extractors.alignment import AlignmentError
 
         told: dict[str, Any] = {"words_from": "aligned"}
+        lost: list[tuple[float, float]] = []
         start = Fraction(inputs["listen"]["start"])
-        stop = Fraction(inputs["recording"]["audio_stop"])
+        duration = Fraction(inputs["listen"]["duration_s"]).limit_denominator(RATE_HZ)
         rows: list[dict[str, Any]] = []
-        for text, low, high, speaker in utterances(inputs, transcript, stop - start):
+        for one, low, high in utterances(inputs, transcript, duration):
+            language = self._language(one.language, inputs.get("language")) or "en"
             try:
                 if high - low > self.config.max_align_s:
                     raise AlignmentError(
                         f"{float(high - low):.0f} s of text without times; give it as srt, vtt or stm, or "
                         "raise words.max_align_s"
                     )
-                words = self._lay(text, reader, start + low, start + high, inputs.get("language"))
+                words = self._lay(one.text, reader, (start + low, start + high), language)
             except AlignmentError as error:
+                lost.append((float(low), float(high)))
                 told |= {"words_missing": str(Reason.NOT_ALIGNED), "words_problem": str(error)}
                 continue
-            rows += [_row(*_timed(word, float(low)), word.confidence, speaker) for word in words]
-        return rows, told
+            rows += [_row(*_timed(word, float(low)), word.confidence, one.speaker) for word in words]
+        return rows, told | {"words_missing_s": json.dumps(lost) if lost else None}
+
+    def _language(self, *known: str | None) -> str | None:
+        """The config's, else the first that is known, as ISO 639-1: `en` of `en-US`."""
+        chosen = next((one for one in (self.config.language, *known) if one), None)
+        return chosen and chosen.replace("_", "-").split("-")[0].lower()
 
     def _lay(
-        self, text: str, reader: AudioReader, start: Fraction, stop: Fraction, language: str | None
+        self, text: str, reader: AudioReader, span: tuple[Fraction, Fraction], language: str
     ) -> list[Word]:
         from extractors.alignment import AlignmentError, ForcedAligner
         from extractors.audio import to_mono16k
 
-        if language is not None and language.split("-")[0].lower() != "en":
-            if self._recogniser is None:
-                raise AlignmentError(f"the aligner reads English, not {language!r}; set words.source to asr")
-            pcm = to_mono16k(reader.read_span(start, stop), reader.rate_hz)
-            found: list[Word] = self._recogniser.align(pcm, text, language=language.split("-")[0].lower())
+        if language != "en" and self._recogniser is None:
+            raise AlignmentError(f"the aligner reads English, not {language!r}; set words.source to asr")
+        pcm = to_mono16k(reader.read_span(*span), reader.rate_hz)
+        if language != "en":
+            try:
+                found: list[Word] = self._recogniser.align(pcm, text, language=language)
+            except ValueError as error:
+                raise AlignmentError(str(error)) from error
             return found
         if self._aligner is None:
             self._aligner = ForcedAligner()
-        words: list[Word] = self._aligner(to_mono16k(reader.read_span(start, stop), reader.rate_hz), text)
+        words: list[Word] = self._aligner(pcm, text)
         return words
 
     def _recognised(
@@ -201,24 +229,44 @@ class Words(Step[WordsConfig]):
         rows: list[dict[str, Any]] = []
         languages: list[tuple[float, str, float]] = []
         sure, loops = [], []
-        known = inputs.get("language") or self.config.language
+        known = self._language(inputs.get("language"))
         for low_s, high_s in _speech_chunks(store, inputs["listen"]["table"]):
             low, high = (zero + Fraction(round(1000 * one), 1000) for one in (low_s, high_s))
             pcm = to_mono16k(reader.read_span(low, high), reader.rate_hz)
-            heard = self._recogniser(
-                pcm, language=known and known.split("-")[0].lower(), beam=self.config.asr_beam
-            )
+            try:
+                heard = self._recogniser(pcm, language=known, beam=self.config.asr_beam)
+            except ValueError as error:  # a language that this Whisper does not know
+                raise ItemError(Reason.NO_TEXT, f"language {known!r}: {error}") from error
             languages.append((high_s - low_s, heard.language, heard.language_probability))
             sure += [heard.mean_logprob] if heard.words else []
             loops.append(heard.compression_ratio)
             rows += [_row(*_timed(word, float(low - zero)), word.confidence) for word in heard.words]
         _, language, probability = max(languages, default=(0.0, None, None))
-        told = {"heard_language": language, "heard_language_probability": probability}
-        measured = {
+        return rows, {
+            "words_from": "asr",
+            "heard_language": language,
+            "heard_language_probability": probability,
             "asr_mean_logprob": min(sure, default=None),
             "asr_compression_ratio": max(loops, default=None),
         }
-        return rows, {"words_from": "asr", **told, **measured}
+
+
+def _transcript(item: Item, workspace: Workspace) -> tuple[Transcript | None, dict[str, Any]]:
+    """The recording's transcript, or what is wrong with the one beside it.
+
+    Raises ItemError for one that the sidecar names: it was meant.
+    """
+    from manifests.transcripts import TranscriptError
+
+    about = item.inputs["transcript"]
+    if about is None:
+        return None, {}
+    try:
+        return read(workspace, about, Path(item.inputs["recording"]["path"]).stem), {}
+    except (TranscriptError, ValueError) as error:
+        if about["named"]:
+            raise ItemError(Reason.TRANSCRIPT_UNREADABLE, str(error)) from error
+        return None, {"words_missing": str(Reason.TRANSCRIPT_UNREADABLE), "words_problem": str(error)}
 
 
 def _speech_chunks(store: Store, table: str) -> list[tuple[float, float]]:
@@ -253,24 +301,26 @@ def read_words(store: Store, row: dict[str, Any]) -> list[tuple[float, float]]:
 @dataclass(frozen=True)
 class SourceWords:
     """What is said in a source: `words` [word, start_s, stop_s] from `origin` on, which is the time of its
-    first sample; who found them, and the language if the recogniser told it."""
+    first sample; who found them, the language if the recogniser told it, and why and where words are missing.
+    """
 
     words: list[list[Any]]
     origin: Fraction
-    found_by: str
+    found_by: str | None
     language: str | None
+    missing: str | None
+    missing_s: list[tuple[float, float]]
 
 
-def words_of(corpus: Corpus) -> dict[str, SourceWords]:
-    """By source, where the step could tell."""
-    items = corpus.items("words")
-    found = {}
-    for row in corpus.rows("words"):
-        if row["status"] != Status.OK:
-            continue
-        with corpus.store.open(row["artifacts"][0]["name"]) as handle:
-            columns = pq.read_table(handle, columns=["word", "start_s", "stop_s"]).to_pydict()
-        words = [list(one) for one in zip(*columns.values(), strict=True)]
-        origin = Fraction(items[row["item"]].inputs["listen"]["start"])
-        found[row["source_id"]] = SourceWords(words, origin, row["words_from"], row["heard_language"])
-    return found
+def source_words(corpus: Corpus, row: dict[str, Any]) -> SourceWords:
+    """Of one source, from its row of this step. Nothing of other sources is kept: a corpus may be large."""
+    with corpus.store.open(row["artifacts"][0]["name"]) as handle:
+        columns = pq.read_table(handle, columns=["word", "start_s", "stop_s"]).to_pydict()
+    return SourceWords(
+        [list(one) for one in zip(*columns.values(), strict=True)],
+        Fraction(corpus.items("words")[row["item"]].inputs["listen"]["start"]),
+        row["words_from"],
+        row["heard_language"],
+        row["words_missing"],
+        json.loads(row["words_missing_s"] or "[]"),
+    )

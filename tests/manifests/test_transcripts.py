@@ -8,10 +8,10 @@ import pytest
 
 from manifests.transcripts import (
     SUFFIXES,
+    Beside,
     Spoken,
     Transcript,
     TranscriptError,
-    find_transcript,
     read_transcript,
 )
 
@@ -225,6 +225,12 @@ def test_a_missing_file_is_told(tmp_path: Path) -> None:
 def test_the_transcript_that_tells_most_is_found(tmp_path: Path) -> None:
     for name in ("clip.mp4", "clip.txt", "clip.TextGrid", "clip.srt", "clip2.ctm"):
         (tmp_path / name).write_text("x")
-    assert find_transcript(tmp_path / "clip.mp4") == tmp_path / "clip.TextGrid"
-    assert find_transcript(tmp_path / "other.mp4") is None
+    beside = Beside(tmp_path)
+    found = beside.of("clip.mp4", None)
+    assert found is not None and (found["path"], found["named"]) == ("clip.TextGrid", False)
+    assert beside.of("other.mp4", None) is None
+    named = beside.of("other.mp4", "clip.srt")
+    assert named is not None and (named["path"], named["named"]) == ("clip.srt", True)
+    gone = beside.of("other.mp4", "gone.srt")
+    assert gone is not None and gone["sha256"] is None
     assert list(SUFFIXES)[-1] == ".txt"
