@@ -21,6 +21,8 @@ from manifests.store import Artifact, Store
 from pipelines.select_section import SelectConfig
 from pipelines.step import Item, Workspace
 from pipelines.steps.listen import HOP_S, SPEECH
+from pipelines.steps.proposals import propose, speech_of
+from pipelines.steps.seen import dense_scores
 from pipelines.steps.select import Select
 from pipelines.steps.tables import FACES, FRAMES, OFFSETS, SCORES, TRACKS, TableStream
 
@@ -433,3 +435,51 @@ def test_sound_is_judged_where_the_clip_is(
     (row,) = bench.select(need_video=False, **config)
     assert row.reason == reason, row.detail
     assert row.measures["snr_db"] == pytest.approx(given.get("loud", -20.0) + 90, abs=0.5)
+
+
+def test_the_sound_of_two_faces_that_both_fail_is_kept_once(tmp_path: Path) -> None:
+    """Both speak at once and both are too small: the clip without its faces is one, not two of one key."""
+    bench = Bench(tmp_path)
+    bench.speech([(1.0, 5.0)])
+    bench.video([{"frames": range(500), "px": 30}, {"frames": range(500), "px": 30}])
+    bench.told({0: [(1.0, 5.0)], 1: [(1.0, 5.0)]})
+    rows = bench.select(need_video=False, min_face_px=60)
+    assert len({row.key for row in rows}) == len(rows)
+    (kept,) = [row for row in rows if row.status == "ok"]
+    assert kept.measures["track"] is None
+    rejected = bench.select(min_face_px=60)
+    assert len({row.key for row in rejected}) == len(rejected) == 2
+    assert {row.reason for row in rejected} == {"face_small"}
+
+
+def probabilities(spans: list[tuple[float, float]], length_s: float) -> np.ndarray:
+    times = np.arange(int(length_s / HOP_S)) * HOP_S
+    inside = np.any([(times >= start) & (times < stop) for start, stop in spans], axis=0)
+    return np.where(inside, 0.95, 0.02).astype(np.float32)
+
+
+def test_a_word_without_length_and_one_beyond_the_end_harm_nobody() -> None:
+    config = SelectConfig()
+    words = [(1.0, 1.4), (9.0, 9.0), (19.99, 30.0), (40.0, 41.0)]
+    speech = speech_of(probabilities([(1.0, 3.0)], 20.0), 100.0, config, words)
+    assert all(start < stop for start, stop in (*speech.segments, *speech.words))
+    found = propose(speech, None, config)
+    assert all(any(one.start_s <= 100 + at < one.stop_s for one in found) for at in (1.2, 9.0, 19.99))
+    assert all(one.stop_s <= 120.3 for one in found)
+
+
+def test_people_who_never_stop_talking_into_each_other_are_cut_anyway() -> None:
+    """Twenty seconds of overlapping words: no pause between them, and still nothing is lost."""
+    words = sorted([(float(t), t + 1.2) for t in range(5, 25)] + [(t + 0.5, t + 1.7) for t in range(5, 25)])
+    config = SelectConfig(max_chunk_s=15)
+    found = propose(speech_of(probabilities([(5.0, 26.0)], 40.0), 0.0, config, words), None, config)
+    assert all(one.stop_s - one.start_s <= 15 for one in found)
+    assert all(any(one.start_s <= (a + b) / 2 < one.stop_s for one in found) for a, b in words)
+
+
+def test_gaps_in_the_scores_stay_gaps() -> None:
+    """Ticks 10 to 29 were not scored: what follows them must not move up."""
+    ticks = np.array([*range(10), *range(30, 40)])
+    there, dense = dense_scores(ticks, np.arange(20, dtype=np.float32))
+    assert there.tolist() == list(range(40))
+    assert np.isnan(dense[10:30]).all() and dense[30:].tolist() == list(range(10, 20))

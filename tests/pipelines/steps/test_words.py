@@ -11,12 +11,14 @@ from extractors.whisper_weights import find_whisper
 from extractors.words import word_error_rate
 from manifests.sources.folder import list_folder
 from manifests.store import Store
-from pipelines.build import Built, build, build_steps
+from pipelines.accounting import account
+from pipelines.build import Built, build, build_steps, recall
 from pipelines.config import load_config
 from pipelines.corpus import Corpus
 from pipelines.engine import LocalEngine
 from pipelines.look import read_sample
 from pipelines.reporter import QuietReporter
+from pipelines.steps.samples import words_inside
 
 ALLEN = (
     "“Mrs. Allen,” said Catherine the next morning, “will there be any harm in my calling on Miss "
@@ -164,3 +166,34 @@ def test_no_whisper_no_work(clips: Path, tmp_path: Path) -> None:
     with pytest.raises(MissingWeightsError, match="no-such-model"):
         run(clips, tmp_path / "out", "words.source=asr", "words.asr_model=./no-such-model")
     assert not list((tmp_path / "out").glob("steps/*"))
+
+
+def test_an_empty_subtitle_file_costs_no_recording(clips: Path, tmp_path: Path) -> None:
+    """It lies there, nobody named it: the clip is kept, and says what it lacks."""
+    (tmp_path / "bare.wav").write_bytes((clips / "bare.wav").read_bytes())
+    (tmp_path / "bare.srt").write_text("")
+    built = run(tmp_path, tmp_path / "out")
+    header = headers(built)["bare.wav"]
+    assert header["words_missing"] == "transcript_unreadable" and "words" not in header
+    again = run(tmp_path, tmp_path / "out", "select.need_text=true")
+    assert {row["reason"] for row in again.account.rows if row["kind"] == "source"} == {
+        "transcript_unreadable"
+    }
+
+
+def test_a_corpus_whose_clips_are_gone_can_still_be_asked(clips: Path, tmp_path: Path) -> None:
+    inside = tmp_path / "clips"
+    inside.mkdir()
+    for name in ("bare.wav", "aligned.wav", "aligned.align"):
+        (inside / name).write_bytes((clips / name).read_bytes())
+    run(inside, tmp_path / "out")
+    inside.rename(tmp_path / "elsewhere")
+    corpus, _ = recall(str(tmp_path / "out"))
+    assert not account(corpus).problems
+
+
+def test_a_word_across_a_cut_is_in_one_clip() -> None:
+    words = [["one", 0.0, 1.0], ["two", 1.0, 2.2], ["three", 2.2, 3.0]]
+    left, right = words_inside(words, 0.0, 1.9), words_inside(words, 1.9, 3.0)
+    assert [word for word, _, _ in left] == ["one", "two"] and [word for word, _, _ in right] == ["three"]
+    assert left[1] == ["two", 1.0, 1.9], "its end lies in the clip"
