@@ -73,7 +73,7 @@ class Diarization:
     """Speakers are numbered from 0 in the order of their first speech."""
 
     activities: tuple[Activity, ...]
-    """Sorted and disjoint; together they cover the segments of speech."""
+    """Sorted; those of `diarize` are disjoint and cover the segments of speech, pyannote's may overlap."""
     overlaps: tuple[PossibleOverlap, ...]
     voices: Rows
     """(S, dims): embedding of each speaker."""

@@ -109,6 +109,9 @@ class RayEngine:
             return
         self._start()
         workers = min(self._workers, len(attempts))
+        if job.resources.gpus:  # fewer GPUs than CPUs is the rule, and no fault
+            gpus = ray.cluster_resources().get("GPU", 0.0)  # type: ignore[no-untyped-call]
+            workers = max(1, min(workers, int(gpus // job.resources.gpus)))
         self._preflight(job, workers)
         results = _in_background(_dataset(job, attempts, workers))
         patience_s = OPEN_DEADLINE_S + STALL_FACTOR * max(job.deadline_s(one.unit) for one in attempts)

@@ -14,7 +14,7 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from importlib import metadata
 from pathlib import Path
@@ -190,6 +190,8 @@ class Step(ABC, Generic[ConfigT]):
 
     def __init__(self, config: ConfigT) -> None:
         self.config = config
+        if getattr(config, "device", "cpu") == "cuda":
+            self.resources = replace(self.resources, gpus=1.0)  # type: ignore[misc]
 
     @abstractmethod
     def plan(self, corpus: Corpus) -> Iterable[Item]:

@@ -69,9 +69,9 @@ def speech_of(
     heard = [(zero_s + start, zero_s + stop) for start, stop in segments]
     end_s = len(probability) * HOP_S
     told = [  # a word lasts a hop at least, and lies where there is sound
-        (zero_s + max(0.0, start), zero_s + min(max(stop, start + HOP_S), end_s))
+        (zero_s + begin, zero_s + min(max(stop, begin + HOP_S), end_s))
         for start, stop in words
-        if -HOP_S < start < end_s - HOP_S
+        if start < end_s and stop >= 0 and (begin := max(0.0, min(start, end_s - HOP_S))) >= 0
     ]
     return Speech(_union([*heard, *told]), probability, zero_s, tuple(told))
 

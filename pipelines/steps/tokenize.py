@@ -37,6 +37,7 @@ class Tokenize(Step[TokenizeConfig]):
     version = 1
     speed = 3.0
     per_clip = True
+    resources = Resources(cpus=1.0, memory_gb=2.5)
     libraries = (*CODEC_LIBRARIES, "soundfile")
     measurements = pa.schema(
         [
@@ -44,11 +45,6 @@ class Tokenize(Step[TokenizeConfig]):
             pa.field("missing", pa.string()),  # JSON: codec -> reason
         ]
     )
-
-    def __init__(self, config: TokenizeConfig) -> None:
-        super().__init__(config)
-        gpus = 1.0 if config.device == "cuda" else 0.0
-        self.resources = Resources(cpus=1.0, gpus=gpus, memory_gb=2.5)  # type: ignore[misc]
 
     @property
     def wanted(self) -> bool:

@@ -35,13 +35,9 @@ class Units(Step[UnitsConfig]):
     version = 1
     speed = 2.0
     per_clip = True
+    resources = Resources(cpus=1.0, memory_gb=3.0)
     libraries = (*("numpy", "onnxruntime", "safetensors", "soundfile", "swift-f0", "torch", "transformers"),)
     measurements = pa.schema([pa.field("tokens", pa.string()), pa.field("missing", pa.string())])
-
-    def __init__(self, config: UnitsConfig) -> None:
-        super().__init__(config)
-        gpus = 1.0 if config.device == "cuda" else 0.0
-        self.resources = Resources(cpus=1.0, gpus=gpus, memory_gb=3.0)  # type: ignore[misc]
 
     @property
     def wanted(self) -> bool:
