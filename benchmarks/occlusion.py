@@ -30,13 +30,12 @@ LABELS = Path(__file__).parents[1] / "tests" / "labels" / "mouth_occlusion.json"
 TRUTH = {"clear": 0, "occluded": 1, "partial": -1, "no_face": -1}
 UNHIDDEN = (
     "dialogue_grid_2spk.mp4",
-    "face_noface.mov",
     "pyfeat_single_face.mp4",
     "intel_profile_turn_female.mp4",
     "intel_two_faces_tilted.mp4",
     "lowlight_grid_lbax4n.mp4",
 )
-INVERSE_PENALTY = 0.01  # of 0.1, 0.01, 0.001, 0.0003 the best on the halves held out
+INVERSE_PENALTY = 0.1  # of 0.1, 0.01 and 0.001 the best on the halves held out
 ROUNDS = 4
 
 
@@ -162,28 +161,27 @@ def judge(media: Path, picture: Path | None) -> dict[str, Any]:
 
 
 def starting_hidden(clips: Sequence[Clip]) -> dict[str, Any]:
-    """Tracks that begin under the hand, and a hand that stays for ten seconds."""
+    """Tracks that begin under the hand, and a hand that stays for ten seconds (its frames forth and back)."""
     found: dict[str, Any] = {}
     for clip in clips[1:]:
         first = int(np.argmax(clip.truth == 1)) + 2
         scores = signal(clip.frames[first:], clip.points[first:])
         found[f"labelled: {clip.name} from frame {first}"] = agreement(scores, clip.truth[first:])
-    frames, points = clips[1].frames, clips[1].points
-    scores = signal(frames[:30] + frames[30:31] * 300, points[:30] + points[30:31] * 300)
-    found["bird, frame 30 held: after 1, 3, 5, 10 s"] = scores[[60, 120, 180, 329]].round(2).tolist()
+    order = [*range(15), *[*range(15, 40), *range(38, 15, -1)] * 6]
+    scores = signal([clips[1].frames[t] for t in order], [clips[1].points[t] for t in order])[15:]
+    shares = [round(float((part > 0.5).mean()), 2) for part in np.split(scores, 6)]
+    found["bird's hand forth and back: above 0.5 in each of 6 stretches of 1.6 s"] = shares
     return found
 
 
 def nothing_hidden(media: Path, mesh: Mesh) -> dict[str, Any]:
-    """False alarms on clips where nothing is before the mouth."""
-    learned = {Path(file).name for sources in SOURCES.values() for file, _, _ in sources}
+    """False alarms where nothing is before the mouth. Of all these people only `sbwe5n` is not in the fit."""
     paths = [*sorted((media / "video").glob("grid_*.mpg")), *(media / "video" / name for name in UNHIDDEN)]
     found = {}
     for path in paths:
         frames = frames_of(path, 150)
         scores = signal(frames, mesh.follow(frames))
-        fitted_on = "fitted on" if path.name in learned else "not fitted on"
-        found[f"nothing hidden: {path.name} ({fitted_on})"] = agreement(scores, np.zeros(len(scores)))
+        found[f"nothing hidden: {path.name}"] = agreement(scores, np.zeros(len(scores)))
     return found
 
 

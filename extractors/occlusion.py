@@ -47,8 +47,8 @@ _MAX_HIDDEN = 0.25  # share of the lips' border outside the picture that counts 
 _COLOUR_NOISE = np.array([100, 9, 9], np.float32)  # variance below which no change of L, a, b means anything
 _MAX_DEVIATION = 5.0
 _MEMORY_FRAMES = 50.0
-_LEAST_TRUST = 0.03  # a frame that looks hidden teaches a little, or a lasting change would never end
-_RESTART = 0.3
+_LEAST_TRUST = 0.01  # a frame that looks hidden teaches a little, or a lasting change would never end
+_YOUNG_FRAMES = 5.0  # with fewer trusted frames than this, a frame counts for more than its track's past
 
 
 @dataclass(frozen=True)
@@ -69,28 +69,28 @@ class Logistic:
 # Fitted by `benchmarks/occlusion.py fit`, from pasted hands and masks (docs/occlusion.md).
 STILL = Logistic(
     {
-        "redder_than_beside": (0.1945, 1.1644, -0.12),
-        "lightness_unevenness": (5.2126, 2.8779, -1.043),
-        "lightness_asymmetry": (3.7483, 2.9085, 1.1204),
-        "brightest_of_line": (-3.1395, 9.6222, 1.027),
-        "chroma_unlike_above": (5.7657, 5.4015, 0.5119),
-        "chroma_spread_around": (2.1018, 1.2333, 0.173),
-        "lightness_spread_around": (12.5108, 8.5235, 0.3414),
-        "redness": (1.8581, 5.6251, -0.2474),
-        "yellower_than_beside": (-1.2419, 1.6257, 0.3569),
+        "redder_than_beside": (0.2622, 1.1794, -0.2717),
+        "lightness_unevenness": (5.284, 2.9555, -2.0962),
+        "lightness_asymmetry": (3.7337, 2.9048, 1.8292),
+        "brightest_of_line": (-3.7737, 9.5211, 1.8126),
+        "chroma_unlike_above": (5.7621, 5.5044, 1.3877),
+        "chroma_spread_around": (2.0793, 1.0448, 0.0066),
+        "lightness_spread_around": (12.6707, 8.219, 0.534),
+        "redness": (2.0683, 5.4288, 0.2986),
+        "yellower_than_beside": (-1.3487, 1.6736, 0.4543),
     },
-    -0.7369,
+    -1.1847,
 )
 TRACK = Logistic(
     {
-        "lips_unlike_before": (0.9086, 0.8503, 0.5884),
-        "beside_unlike_before": (0.8052, 0.7542, 0.2475),
-        "likeness": (0.7766, 0.338, -0.0885),
-        "contrast_unlike_before": (3.5566, 3.8229, 0.4544),
-        "still_logit": (-0.7439, 2.3796, 1.418),
-        "still_logit_before": (-1.5076, 1.7399, 0.5311),
+        "lips_unlike_before": (0.9434, 0.9932, 1.128),
+        "beside_unlike_before": (0.8225, 0.8619, 0.2731),
+        "likeness": (0.7874, 0.3408, -0.2749),
+        "contrast_unlike_before": (3.615, 4.0603, 0.2198),
+        "still_logit": (-1.1842, 3.4274, 2.2438),
+        "still_logit_before": (-2.3331, 2.3876, 0.8531),
     },
-    -0.6321,
+    -1.0162,
 )
 
 
@@ -170,8 +170,13 @@ class _Reference:
     def __init__(self, colours: Values, still: float) -> None:
         self._mean = colours.copy()
         self._variance = np.zeros_like(colours)
-        self._weight = 1.0
-        self.still = still
+        self._weight = 0.0
+        self._still = still
+
+    @property
+    def worth(self) -> float:
+        """0 … 1: how far what was learned can be relied on."""
+        return self._weight / (self._weight + _YOUNG_FRAMES)
 
     def features(self, colours: Values, still: float) -> list[float]:
         """How a frame differs from the track; in the order of `TRACK.terms`."""
@@ -185,7 +190,7 @@ class _Reference:
             self._likeness(colours[:, 0]),
             float(np.abs(step - mean_step).mean()),
             _logit(still),
-            _logit(self.still),
+            _logit(self._still),
         ]
 
     def _likeness(self, lightness: Values) -> float:
@@ -197,22 +202,22 @@ class _Reference:
         return float(one @ other) / (norm + 20.0)
 
     def learn(self, colours: Values, still: float, occlusion: float) -> None:
-        """Move towards a frame, the less the more it looks hidden; but gladly to one more like lips."""
-        trust = min(max(_LEAST_TRUST, 1 - 2 * occlusion, 2 * (self.still - still)), 1.0)
-        rate = trust * max(1 / _MEMORY_FRAMES, 1 / (self._weight + 1))
+        """Move towards a frame, the less the more it looks hidden."""
+        trust = max(_LEAST_TRUST, 1 - 2 * occlusion)
+        self._weight = min(self._weight + trust, _MEMORY_FRAMES)
+        rate = trust / self._weight
         change = colours - self._mean
         self._mean += np.float32(rate) * change
         self._variance = np.float32(1 - rate) * (self._variance + np.float32(rate) * change * change)
-        self.still += rate * (still - self.still)
-        self._weight += trust
+        self._still += rate * (still - self._still)
 
 
 class MouthOcclusion:
     """How likely it is that something hides the mouth, frame by frame of one track; looks at no later frame.
 
-    One object a track, called with its frames in order. The first frame is judged by itself alone; then the
-    track's own past is the measure, over about the last 50 trusted frames. A track that starts hidden is
-    judged hidden as far as a single frame can tell, and begins its reference anew when lips appear.
+    One object a track, called with its frames in order. The first frame is judged by itself alone; the more
+    frames with a visible mouth were seen, the more the track's own past (about the last 50 of them) is the
+    measure. A track that starts hidden has no such past: it is judged as far as a single frame can tell.
     """
 
     def __init__(self, *, still: Logistic = STILL, track: Logistic = TRACK) -> None:
@@ -237,15 +242,9 @@ class MouthOcclusion:
         features = still_features(colours)
         still = self._still(features)
         if self._reference is None:
-            return self._begin(colours, features, still)
-        against = self._reference.features(colours, still)
-        occlusion = self._track(against)
-        if occlusion > 0.5 and still < self._reference.still - _RESTART:
-            # unlike before, and more like lips: what was learned was the thing before the mouth
-            return self._begin(colours, features, still)
-        self._reference.learn(colours, still, occlusion)
+            self._reference = _Reference(colours, still)
+        reference = self._reference
+        against = reference.features(colours, still)
+        occlusion = reference.worth * self._track(against) + (1 - reference.worth) * still
+        reference.learn(colours, still, occlusion)
         return Judgement(occlusion, features, against)
-
-    def _begin(self, colours: Values, features: list[float], still: float) -> Judgement:
-        self._reference = _Reference(colours, still)
-        return Judgement(still, features, self._reference.features(colours, still))

@@ -110,6 +110,8 @@ class RayEngine:
         self._start()
         workers = min(self._workers, len(attempts))
         if job.resources.gpus:  # fewer GPUs than CPUs is the rule, and no fault
+            import ray
+
             gpus = ray.cluster_resources().get("GPU", 0.0)  # type: ignore[no-untyped-call]
             workers = max(1, min(workers, int(gpus // job.resources.gpus)))
         self._preflight(job, workers)

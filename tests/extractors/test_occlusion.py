@@ -111,6 +111,14 @@ def test_a_mask_put_on_is_seen_at_once(media: Path, speaker: Clip, landmarker: F
     assert scores[30:60].min() > 0.5 > max(scores[:30].max(), scores[62:].max()), scores.round(2)
 
 
+def test_a_hand_that_stays_is_not_learned_as_the_mouth(hand_clips: dict[str, Clip]) -> None:
+    """The hand of `bird` forth and back, five seconds of it."""
+    images, points = hand_clips["bird"]
+    order = [*range(15), *[*range(15, 40), *range(38, 15, -1)] * 3]
+    scores = signal(([images[t] for t in order], [points[t] for t in order]))[15:]
+    assert len(scores) == 144 and (scores > 0.5).mean() >= 0.9, scores.round(2)
+
+
 def test_no_later_frame_is_seen_and_a_reset_forgets(hand_clips: dict[str, Clip]) -> None:
     images, points = hand_clips["bird"]
     whole = signal((images, points))
