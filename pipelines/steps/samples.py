@@ -19,8 +19,8 @@ from manifests.splits import split_of
 from pipelines.sections import PackConfig
 from pipelines.steps.members import channels, groups, rates_hz
 from pipelines.steps.people import people_of
+from pipelines.steps.said import SourceWords, source_words
 from pipelines.steps.voices import source_voices
-from pipelines.steps.words import SourceWords, source_words
 
 LONGEST_WORD_S = 60.0
 """No word is longer: where to begin to look for those inside a clip."""

@@ -22,9 +22,9 @@ from pipelines.steps.chunks import Span, snap
 from pipelines.steps.ingest import media_s, rational, recording
 from pipelines.steps.limits import Limit, judge_face
 from pipelines.steps.proposals import Proposal, propose, speech_of
+from pipelines.steps.said import read_words
 from pipelines.steps.seen import Seen, read_seen
 from pipelines.steps.sound import SOUND_MEASURES, Sound, judge_sound, read_sound
-from pipelines.steps.words import read_words
 
 if TYPE_CHECKING:
     from pipelines.corpus import Corpus
