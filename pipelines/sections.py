@@ -91,6 +91,17 @@ class VoicesConfig(Section):
     n_speakers: int | None = Field(
         None, ge=1, le=20, description="people in a recording; null: the faces seen to speak, or a guess"
     )
+    embedder: str | None = Field(
+        None,
+        description="folder of a hub's speaker-verification model (AudioXVector); null: resemblyzer",
+    )
+    apart_from: float = Field(
+        0.42,
+        gt=0,
+        lt=2,
+        description="cosine distance from which voices are two people: chosen for resemblyzer, 0.36 for "
+        "telephone sound; another embedder needs its own",
+    )
     pyannote: str | None = Field(
         None,
         description="folder of a pyannote.audio pipeline that tells voices apart by their sound: config.yaml "

@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -119,16 +120,21 @@ class Voices(Step[VoicesConfig]):
 
     def weights(self) -> tuple[str, ...]:
         """The network that tells voices apart, and that which hears speech."""
-        return () if self.config.mode == "none" else ("resemblyzer", "silero_vad")
+        if not self.wanted:
+            return ()
+        return ("silero_vad",) if self.config.embedder else ("resemblyzer", "silero_vad")
 
     def made_of(self) -> dict[str, Any]:
-        """pyannote's pipeline is a folder, not a file of the model store."""
-        if not self.wanted or self.config.pyannote is None:
-            return super().made_of()
-        from extractors.pyannote_diarization import LIBRARIES, pipeline_digest
+        """pyannote's pipeline and an embedder of the user's are folders, no files of the model store."""
+        made = super().made_of()
+        if self.wanted and self.config.embedder is not None:
+            made |= {"embedder": _embedder_digest(self.config.embedder)}
+        if self.wanted and self.config.pyannote is not None:
+            from extractors.pyannote_diarization import LIBRARIES, pipeline_digest
 
-        pipeline = pipeline_digest(self.config.pyannote)
-        return {"libraries": library_versions((*self.libraries, *LIBRARIES)), "pyannote": pipeline}
+            made |= {"pyannote": pipeline_digest(self.config.pyannote)}
+            made |= {"libraries": library_versions((*self.libraries, *LIBRARIES))}
+        return made
 
     def open(self) -> None:
         """Load the networks."""
@@ -137,8 +143,11 @@ class Voices(Step[VoicesConfig]):
         from extractors.voice_embedding import make_voice_embedder
         from extractors.weights import locate
 
+        own = self.config.embedder
         self._embedder = make_voice_embedder(
-            "resemblyzer", str(locate("resemblyzer").path), device=self.config.device
+            "xvector" if own else "resemblyzer",
+            own or str(locate("resemblyzer").path),
+            device=self.config.device,
         )
         self._detector = SpeechDetector(str(locate("silero_vad").path))
         folder = self.config.pyannote
@@ -210,7 +219,7 @@ class Voices(Step[VoicesConfig]):
         return _Heard(spans, margins, embeddings, "channels")
 
     def _of_mix(self, mono: NDArray[np.float32], store: Store, table: str, n_speakers: int | None) -> _Heard:
-        from extractors.diarization import diarize
+        from extractors.diarization import Settings, diarize
         from extractors.speech import speech_segments
 
         if self._pyannote is not None:
@@ -219,13 +228,24 @@ class Voices(Step[VoicesConfig]):
             speech = pq.read_table(pa.BufferReader(store.read(table))).column("speech").to_numpy()
             length_s = len(mono) / RATE_HZ
             segments = [(start, min(stop, length_s)) for start, stop in speech_segments(speech)]
-            found = diarize(mono, segments, self._embedder, n_speakers=n_speakers)
+            settings = Settings(apart_from=self.config.apart_from)
+            found = diarize(mono, segments, self._embedder, n_speakers=n_speakers, settings=settings)
         spans: Spans = {}
         margins: dict[int, list[float | None]] = {}
         for one in found.activities:
             spans.setdefault(one.speaker, []).append((one.start_s, one.stop_s))
             margins.setdefault(one.speaker, []).append(one.margin)
         return _Heard(spans, margins, found.voices, "mono" if self._pyannote is None else "pyannote")
+
+
+def _embedder_digest(folder: str) -> str:
+    """Raises MissingWeightsError when the folder holds no model."""
+    from extractors.ssl_features import folder_digest
+    from extractors.weights import MissingWeightsError
+
+    if not (Path(folder) / "config.json").is_file():
+        raise MissingWeightsError(f"voices.embedder: {folder} holds no AudioXVector model of transformers")
+    return folder_digest(folder)
 
 
 def _facts(row: dict[str, Any]) -> dict[str, Any]:

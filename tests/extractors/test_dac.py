@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -50,6 +51,8 @@ def test_shape_name_and_variety(dac: Dac, codes: NDArray[np.int16]) -> None:
 
 def test_codes_are_those_of_the_reference_package(dac: Dac, speech: Pcm, codes: NDArray[np.int16]) -> None:
     """descript-audio-codec with the same weights, called as its README says."""
+    if find_spec("dac") is None or find_spec("torchaudio") is None:
+        pytest.skip("the extra dac is not installed")
     import_torchaudio()
     dac_package = pytest.importorskip("dac")
     reference = dac_package.DAC(

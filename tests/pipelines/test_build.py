@@ -179,7 +179,7 @@ def test_labels_reach_their_sample(read: dict[str, dict[str, Any]]) -> None:
     header = sample["json"]
     assert (header["speaker"], header["split"]) == ("s5", "test")
     assert header["text"] == "place white in j three please"
-    used = {"dlib_face", "face_landmarker", "lr_asd", "silero_vad", "yunet"}
+    used = {"dlib_face", "dnsmos", "face_landmarker", "lr_asd", "silero_vad", "yunet"}
     assert set(header["provenance"]["weights_sha256"]) == used
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
+from extractors.weights import MissingWeightsError
 from manifests.sources.folder import list_folder
 from manifests.store import Store
 from pipelines.build import Built, build, build_steps
@@ -97,3 +98,27 @@ def test_faces_and_voices_are_paired(media: Path, models: Path, tmp_path: Path) 
         (voice,) = {one["voice"] for one in activity if one["start_s"] <= middle_s < one["stop_s"]}
         on_the_left = paired[voice] in {identity_of[track] for track in left}
         assert on_the_left == (turn["speaker"] == "A"), turn
+
+
+def test_another_embedder_is_a_folder(media: Path, models: Path, tmp_path: Path) -> None:
+    """A small WavLM x-vector model of seeded random weights, as a hub's folder holds one."""
+    pytest.importorskip("transformers", reason="the extra tokens is not installed")
+    import torch
+
+    from extractors.torchaudio_import import import_transformers
+
+    transformers: Any = import_transformers()
+    torch.manual_seed(0)
+    sizes: dict[str, Any] = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
+    sizes |= {"intermediate_size": 64, "conv_dim": (32,) * 7, "num_conv_pos_embeddings": 16}
+    sizes |= {"num_conv_pos_embedding_groups": 4, "tdnn_dim": (32, 32, 32, 32, 64), "xvector_output_dim": 48}
+    folder = tmp_path / "xvector"
+    transformers.WavLMForXVector(transformers.WavLMConfig(**sizes)).save_pretrained(folder)
+    transformers.Wav2Vec2FeatureExtractor(sampling_rate=16_000).save_pretrained(folder)
+    clips = tmp_path / "clips"
+    clips.mkdir()
+    (clips / "a.wav").symlink_to(media / "audio" / SOUNDS[2])
+    with pytest.raises(MissingWeightsError, match="no-such-folder"):
+        run(clips, tmp_path / "out", "cut.members=[native]", "voices.embedder=./no-such-folder")
+    built = run(clips, tmp_path / "out", "cut.members=[native]", f"voices.embedder={folder}")
+    assert {len(one["embedding"]) for one in tables(built, "a.wav")[2]} == {48}
