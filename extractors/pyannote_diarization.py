@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from extractors.diarization import Activity, Diarization, PossibleOverlap, voice_of
 from extractors.voice_embedding import RATE_HZ, VoiceEmbedder
-from extractors.weights import MissingWeightsError, WeightsError
+from extractors.weights import MissingWeightsError, WeightsError, file_digest
 
 LIBRARIES = (
     "lightning",
@@ -116,9 +116,7 @@ def pipeline_digest(folder: str) -> str:
     # glob, since Path.rglob does not enter folders that are links
     for name in sorted(glob.glob("**", root_dir=folder, recursive=True)):  # noqa: PTH207
         if (path := Path(folder, name)).is_file():
-            with path.open("rb") as file:
-                content = hashlib.file_digest(file, "sha256").hexdigest()
-            digest.update(f"{Path(name).as_posix()} {content}\n".encode())
+            digest.update(f"{Path(name).as_posix()} {file_digest(path)}\n".encode())
     return digest.hexdigest()
 
 

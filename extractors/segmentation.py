@@ -37,8 +37,8 @@ class Chunks:
 
 
 @dataclass(frozen=True)
-class _Atom:
-    """Units that overlap, and so stay together."""
+class Atom:
+    """Units [first, stop) that overlap, and so stay together: [start_s, stop_s) is what they cover."""
 
     start_s: float
     stop_s: float
@@ -64,9 +64,9 @@ def chunk_units(
     """
     if not max_chunk_s > 0:
         raise ValueError(f"max_chunk_s must be above 0, not {max_chunk_s}")
-    atoms = _atoms(units)
-    fitting: list[_Atom] = []
-    long: list[_Atom] = []
+    atoms = atoms_of(units)
+    fitting: list[Atom] = []
+    long: list[Atom] = []
     for one in atoms:
         (fitting if one.stop_s - one.start_s <= max_chunk_s else long).append(one)
     too_long = [number for one in long for number in range(one.first, one.stop)]
@@ -124,8 +124,9 @@ def split_long(
     return [*pieces, (start, stop)]
 
 
-def _atoms(units: Sequence[tuple[float, float]]) -> list[_Atom]:
-    atoms: list[_Atom] = []
+def atoms_of(units: Sequence[tuple[float, float]]) -> list[Atom]:
+    """Sorted units gathered where they overlap. Raises ValueError for others."""
+    atoms: list[Atom] = []
     for number, (start, stop) in enumerate(units):
         if stop < start:
             raise ValueError(f"unit {number} ends at {stop} s before it starts at {start} s")
@@ -133,15 +134,15 @@ def _atoms(units: Sequence[tuple[float, float]]) -> list[_Atom]:
             raise ValueError(f"unit {number} starts before the one in front of it: sort them")
         if atoms and start < atoms[-1].stop_s:
             last = atoms[-1]
-            atoms[-1] = _Atom(last.start_s, max(last.stop_s, stop), last.first, number + 1)
+            atoms[-1] = Atom(last.start_s, max(last.stop_s, stop), last.first, number + 1)
         else:
-            atoms.append(_Atom(start, stop, number, number + 1))
+            atoms.append(Atom(start, stop, number, number + 1))
     return atoms
 
 
-def _runs(atoms: list[_Atom], max_pause_s: float | None) -> list[list[_Atom]]:
+def _runs(atoms: list[Atom], max_pause_s: float | None) -> list[list[Atom]]:
     """Atoms that may share a chunk: nothing left out between them, no pause that always ends one."""
-    runs: list[list[_Atom]] = []
+    runs: list[list[Atom]] = []
     for one in atoms:
         last = runs[-1][-1] if runs else None
         apart = last is None or last.stop != one.first
@@ -152,7 +153,7 @@ def _runs(atoms: list[_Atom], max_pause_s: float | None) -> list[list[_Atom]]:
     return runs
 
 
-def _cuts(run: list[_Atom], *, max_chunk_s: float, min_silence_s: float) -> list[int]:
+def _cuts(run: list[Atom], *, max_chunk_s: float, min_silence_s: float) -> list[int]:
     """Where the chunks of a run stop, as numbers of atoms: the best path over all the places to cut.
 
     Costs, in this order and in whole milliseconds: what the pauses lack, how many chunks, the pauses' sum
@@ -177,7 +178,7 @@ def _cuts(run: list[_Atom], *, max_chunk_s: float, min_silence_s: float) -> list
     return stops[::-1]
 
 
-def _padded(chunks: list[Chunk], atoms: list[_Atom], *, pad_s: float, max_chunk_s: float) -> list[Chunk]:
+def _padded(chunks: list[Chunk], atoms: list[Atom], *, pad_s: float, max_chunk_s: float) -> list[Chunk]:
     """Widened chunks; what a chunk may not reach into are the units of its neighbours, kept or too long."""
     if not pad_s:
         return chunks

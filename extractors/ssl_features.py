@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from extractors.weights import WeightsError
+from extractors.weights import WeightsError, file_digest
 
 RATE_HZ = 16_000
 SEAMLESS_LAYER = 35
@@ -137,8 +137,7 @@ def folder_digest(folder: str) -> str:
     paths = sorted({path for pattern in _FILES for path in Path(folder).glob(pattern)})
     digest = hashlib.sha256()
     for path in paths:
-        with path.open("rb") as file:
-            digest.update(f"{path.name} {hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
+        digest.update(f"{path.name} {file_digest(path)}\n".encode())
     return digest.hexdigest()
 
 

@@ -55,8 +55,7 @@ def weights_sha256(name: str, *, registry: Mapping[str, Weights] = REGISTRY) -> 
     if entry.sha256 is not None:
         return entry.sha256
     path = locate(name, registry=registry).path
-    status = path.stat()
-    return _digest(path, status.st_size, status.st_mtime_ns)
+    return file_digest(path)
 
 
 def locate(name: str, *, registry: Mapping[str, Weights] = REGISTRY) -> Located:
@@ -196,8 +195,7 @@ def _first_present(entry: Weights, places: list[_Place]) -> Located | None:
 def _verify(entry: Weights, path: Path, *, remedy: str) -> None:
     if entry.sha256 is None:
         return
-    status = path.stat()
-    found = _digest(path, status.st_size, status.st_mtime_ns)
+    found = file_digest(path)
     if found != entry.sha256:
         raise WeightsError(
             f"{entry.name}: {path} is not the expected file: SHA-256 expected {entry.sha256}, "
@@ -205,9 +203,14 @@ def _verify(entry: Weights, path: Path, *, remedy: str) -> None:
         )
 
 
+def file_digest(path: Path) -> str:
+    """SHA-256 (hex) of a file, read once a process for each size and time it has had."""
+    status = path.stat()
+    return _digest(path, status.st_size, status.st_mtime_ns)
+
+
 @lru_cache(maxsize=256)
 def _digest(path: Path, size_bytes: int, mtime_ns: int) -> str:
-    """SHA-256 of a file; size and time are the cache's key, so that a replaced file is read again."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -5,11 +5,16 @@ from __future__ import annotations
 import hashlib
 import os
 from dataclasses import dataclass
-from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
 
-from extractors.weights import CACHE_VARIABLE, MODELS_VARIABLE, MissingWeightsError, WeightsError
+from extractors.weights import (
+    CACHE_VARIABLE,
+    MODELS_VARIABLE,
+    MissingWeightsError,
+    WeightsError,
+    file_digest,
+)
 
 _NEEDED = ("model.bin", "config.json", "tokenizer.json")
 _ALSO = ("vocabulary.txt", "vocabulary.json", "preprocessor_config.json")
@@ -83,7 +88,7 @@ def _checked(folder: Path, found_in: str) -> WhisperWeights:
             "(`ct2-transformers-converter --copy_files tokenizer.json preprocessor_config.json` makes one)"
         )
     files = [folder / name for name in (*_NEEDED, *_ALSO) if (folder / name).is_file()]
-    lines = "".join(f"{file.name} {_file_digest(file)}\n" for file in files)
+    lines = "".join(f"{file.name} {file_digest(file)}\n" for file in files)
     return WhisperWeights(folder, hashlib.sha256(lines.encode()).hexdigest(), found_in)
 
 
@@ -99,7 +104,7 @@ def _from_packages(model: str, carried: _Carried) -> WhisperWeights | None:
     if carried.parts != ("model.bin",):
         folder = _joined(model, carried, folders)
     found = _checked(folder, label)
-    if _file_digest(folder / "model.bin") != carried.model_sha256:
+    if file_digest(folder / "model.bin") != carried.model_sha256:
         raise WeightsError(f"whisper: {label} carries another {model} than expected; see constraints.txt")
     return found
 
@@ -153,15 +158,3 @@ def _missing_text(model: str, revision: str | None, *, download: bool) -> str:
         f"whisper {model}{at} was not found. Places tried:{lines}\n"
         f"Name a folder that holds a CTranslate2 conversion, or put one into a folder in {MODELS_VARIABLE}."
     )
-
-
-@lru_cache(maxsize=64)
-def _digest_of(path: Path, size_bytes: int, mtime_ns: int) -> str:
-    """Size and time are the cache's key, so that a replaced file is read again."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _file_digest(path: Path) -> str:
-    status = path.stat()
-    return _digest_of(path, status.st_size, status.st_mtime_ns)

@@ -31,13 +31,18 @@ def clip_items(corpus: Corpus, members: tuple[str, ...]) -> Iterable[Item]:
         if row["status"] != Status.OK:
             continue
         clip = clips[row["item"]].inputs
-        found = {one["name"].rsplit("/", 1)[-1].partition(".")[2]: one for one in row["artifacts"]}
+        found = {extension_of(one["name"]): one for one in row["artifacts"]}
         wanted = {name: found.get(name) for name in members}
         length = Fraction(clip["stop"]) - Fraction(clip["start"])
         facts = [one and one["sha256"] for one in wanted.values()]
         item = f"{clip['key']}-{digest(facts, str(length), length=8)}"
         inputs = {"key": clip["key"], "members": wanted, "duration": str(length)}
         yield Item(item, row["source_id"], inputs, float(length))
+
+
+def extension_of(name: str) -> str:
+    """`lips.mp4` of `steps/cut-…/data/ITEM.lips.mp4`: all after the first dot, for items have none."""
+    return name.rsplit("/", 1)[-1].partition(".")[2]
 
 
 def read_member(store: Store, item: Item, name: str) -> bytes | None:

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from extractors.probe import sha256_file
+from extractors.weights import file_digest
 from manifests.reasons import ItemError, Reason
 from manifests.receipts import Row
 from pipelines.clip_sections import HypothesesConfig
@@ -56,7 +56,7 @@ class Hypotheses(Step[HypothesesConfig]):
         if self.config.asr_model:
             made["whisper"] = self._whisper().sha256
         if self.config.vsr:
-            made["vsr"] = [sha256_file(str(path)) for path in _vsr_files(self.config.vsr)]
+            made["vsr"] = [file_digest(path) for path in _vsr_files(self.config.vsr)]
         return super().made_of() | made
 
     def _whisper(self) -> Any:

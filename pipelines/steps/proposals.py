@@ -68,11 +68,11 @@ def speech_of(
     )
     heard = [(zero_s + start, zero_s + stop) for start, stop in segments]
     end_s = len(probability) * HOP_S
-    told = [  # a word lasts a hop at least, and lies where there is sound
-        (zero_s + begin, zero_s + min(max(stop, begin + HOP_S), end_s))
-        for start, stop in words
-        if start < end_s and stop >= 0 and (begin := max(0.0, min(start, end_s - HOP_S))) >= 0
-    ]
+    told = []
+    for start, stop in words:
+        if start < end_s and stop >= 0:  # a word lasts a hop at least, and lies where there is sound
+            begin = max(0.0, min(start, end_s - HOP_S))
+            told.append((zero_s + begin, zero_s + min(max(stop, begin + HOP_S), end_s)))
     return Speech(_union([*heard, *told]), probability, zero_s, tuple(told))
 
 
@@ -108,7 +108,7 @@ def _chunks(
     segments: Sequence[tuple[float, float]], speech: Speech, config: SelectConfig
 ) -> list[tuple[float, float]]:
     """Words, and segments in which none is told, gathered into chunks (`extractors.segmentation`)."""
-    from extractors.segmentation import chunk_units, split_long
+    from extractors.segmentation import atoms_of, chunk_units, split_long
 
     units: list[tuple[float, float]] = []
     for start, stop in segments:
@@ -117,13 +117,12 @@ def _chunks(
     zero_s = speech.zero_s
     units = sorted((start - zero_s, stop - zero_s) for start, stop in units)
     fitting = []
-    for (start, stop), inside in _overlapping(units):
-        if stop - start <= config.max_chunk_s:
-            fitting += inside
+    for atom in atoms_of(units):
+        span = atom.start_s, atom.stop_s
+        if atom.stop_s - atom.start_s <= config.max_chunk_s:
+            fitting += units[atom.first : atom.stop]
         else:  # longer than a clip may be, also people who never stop talking into each other: cut anyway
-            fitting += split_long(
-                (start, stop), speech.probability, hop_s=HOP_S, max_chunk_s=config.max_chunk_s
-            )
+            fitting += split_long(span, speech.probability, hop_s=HOP_S, max_chunk_s=config.max_chunk_s)
     found = chunk_units(
         fitting,
         max_chunk_s=config.max_chunk_s,
@@ -133,20 +132,6 @@ def _chunks(
     )
     assert not found.too_long
     return [(zero_s + one.start_s, zero_s + one.stop_s) for one in found.chunks]
-
-
-def _overlapping(
-    units: Sequence[tuple[float, float]],
-) -> list[tuple[tuple[float, float], list[tuple[float, float]]]]:
-    """Sorted units gathered where they overlap: the span they cover together, and they."""
-    found: list[tuple[tuple[float, float], list[tuple[float, float]]]] = []
-    for start, stop in units:
-        if found and start < found[-1][0][1]:
-            (low, high), inside = found[-1]
-            found[-1] = ((low, max(high, stop)), [*inside, (start, stop)])
-        else:
-            found.append(((start, stop), [(start, stop)]))
-    return found
 
 
 def _split_at(chunk: tuple[float, float], cuts: NDArray[np.float64]) -> list[tuple[float, float]]:

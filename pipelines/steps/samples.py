@@ -17,6 +17,7 @@ from manifests.shards import Member, PlannedSample
 from manifests.sidecar import LABELS
 from manifests.splits import split_of
 from pipelines.sections import PackConfig
+from pipelines.steps.clips import extension_of
 from pipelines.steps.members import channels, groups, rates_hz
 from pipelines.steps.people import people_of
 from pipelines.steps.said import SourceWords, source_words
@@ -117,11 +118,6 @@ def _finished(corpus: Corpus) -> Iterator[tuple[dict[str, Any], dict[str, dict[s
             rows.setdefault(key, {})[name] = row
     clips = {item.inputs["key"]: item.inputs for item in corpus.items("cut").values()}
     yield from ((clips[key], rows[key]) for key in sorted(clips) if key not in failed)
-
-
-def extension_of(name: str) -> str:
-    """`lips.mp4` of `steps/cut-…/data/ITEM.lips.mp4`: all after the first dot, for items have none."""
-    return name.rsplit("/", 1)[-1].partition(".")[2]
 
 
 def _header(

@@ -36,7 +36,7 @@ class Units(Step[UnitsConfig]):
     speed = 2.0
     per_clip = True
     resources = Resources(cpus=1.0, memory_gb=3.0)
-    libraries = (*("numpy", "onnxruntime", "safetensors", "soundfile", "swift-f0", "torch", "transformers"),)
+    libraries = ("numpy", "onnxruntime", "safetensors", "soundfile", "swift-f0", "torch", "transformers")
     measurements = pa.schema([pa.field("tokens", pa.string()), pa.field("missing", pa.string())])
 
     @property
@@ -53,9 +53,8 @@ class Units(Step[UnitsConfig]):
         """Network and centres are no files of the model store."""
         if self.config.model is None:
             return super().made_of()
-        from extractors.probe import sha256_file
         from extractors.ssl_features import folder_digest
-        from extractors.weights import MissingWeightsError
+        from extractors.weights import MissingWeightsError, file_digest
 
         made: dict[str, Any] = {}
         if not (Path(self.config.model) / "config.json").is_file():
@@ -67,7 +66,7 @@ class Units(Step[UnitsConfig]):
         for name, path in self._centres().items():
             if not Path(path).is_file():
                 raise MissingWeightsError(f"units.{name}: no file {path}; duologue fit-units makes one")
-            made[name] = sha256_file(path)
+            made[name] = file_digest(Path(path))
         return super().made_of() | made
 
     def _centres(self) -> dict[str, str]:

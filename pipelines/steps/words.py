@@ -26,6 +26,7 @@ from pipelines.steps.transcripts import read, utterances
 
 if TYPE_CHECKING:
     from extractors.audio import AudioReader
+    from extractors.whisper_weights import WhisperWeights
     from extractors.words import Word
     from manifests.transcripts import Transcript
     from pipelines.corpus import Corpus
@@ -109,10 +110,12 @@ class Words(Step[WordsConfig]):
         """Whisper's weights are a folder, not a file of the model store."""
         if self.config.source != "asr":
             return super().made_of()
+        return super().made_of() | {"whisper": self._whisper().sha256}
+
+    def _whisper(self) -> WhisperWeights:
         from extractors.whisper_weights import find_whisper
 
-        found = find_whisper(self.config.asr_model, revision=self.config.asr_revision)
-        return super().made_of() | {"whisper": found.sha256}
+        return find_whisper(self.config.asr_model, revision=self.config.asr_revision)
 
     def open(self) -> None:
         """The aligner is loaded when the first text needs it; Whisper at once."""
@@ -120,13 +123,9 @@ class Words(Step[WordsConfig]):
         self._recogniser: Any = None
         if self.config.source == "asr":
             from extractors.asr import Recogniser
-            from extractors.whisper_weights import find_whisper
 
-            found = find_whisper(self.config.asr_model, revision=self.config.asr_revision)
-            device = self.config.device
-            self._recogniser = Recogniser(
-                str(found.folder), device=device, compute_type=self.config.asr_compute_type
-            )
+            kind, folder = self.config.asr_compute_type, str(self._whisper().folder)
+            self._recogniser = Recogniser(folder, device=self.config.device, compute_type=kind)
 
     def run_item(self, item: Item, workspace: Workspace) -> list[Row]:
         """Words of one source. Raises ItemError for a transcript that cannot be read."""
