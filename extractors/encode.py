@@ -97,10 +97,14 @@ def flac_bytes(pcm: NDArray[np.float32], rate_hz: int) -> tuple[bytes, int]:
         )
     scaled = np.rint(pcm.astype(np.float64) * 32768.0)
     n_clipped = int(((scaled > 32767) | (scaled < -32768)).sum())
-    samples = np.clip(scaled, -32768, 32767).astype(np.int16)
+    return int16_flac(np.clip(scaled, -32768, 32767).astype(np.int16), rate_hz), n_clipped
+
+
+def int16_flac(samples: NDArray[np.int16], rate_hz: int) -> bytes:
+    """16-bit FLAC of (channels, n) samples, exactly these."""
     buffer = io.BytesIO()
     soundfile.write(buffer, samples.T, rate_hz, format="FLAC", subtype="PCM_16")
-    return buffer.getvalue(), n_clipped
+    return buffer.getvalue()
 
 
 def npy_bytes(array: NDArray[Any]) -> bytes:

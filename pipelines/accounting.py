@@ -40,17 +40,17 @@ def account(corpus: Corpus) -> Account:
     steps tell differently: each is named.
     """
     problems = [f"step {name}: {count} planned items have no row" for name, count in _unanswered(corpus)]
-    in_shards = list(_packed(corpus))
+    in_shards = list(packed(corpus))
     clips = list(_clips(corpus, in_shards))
     rows = [*_sources(corpus, clips), *clips]
     listed = {source.id for source in corpus.listing.sources}
     told = {row["key"] for row in rows if row["kind"] == "source"}
     problems.extend(f"source {one}: no end" for one in sorted(listed - told))
     problems.extend(f"{row['kind']} {row['key']}: still {row['status']}" for row in rows if _is_open(row))
-    packed = Counter(row["key"] for row in in_shards)
+    times = Counter(row["key"] for row in in_shards)
     kept = {row["key"] for row in clips if row["status"] == Status.OK}
-    problems.extend(f"clip {key}: in {packed[key]} shards" for key in kept if packed[key] != 1)
-    problems.extend(f"clip {key}: in a shard but not kept" for key in packed if key not in kept)
+    problems.extend(f"clip {key}: in {times[key]} shards" for key in kept if times[key] != 1)
+    problems.extend(f"clip {key}: in a shard but not kept" for key in times if key not in kept)
     rows.extend(_complaints(corpus))
     problems.extend(_whole_corpus_problems(corpus))
     return Account(
@@ -64,7 +64,7 @@ def account(corpus: Corpus) -> Account:
 
 def index_table(corpus: Corpus) -> pa.Table:
     """One row a packed sample: which shard holds it, and what."""
-    table = pa.Table.from_pylist(sorted(_packed(corpus), key=lambda row: row["key"]), schema=INDEX)
+    table = pa.Table.from_pylist(sorted(packed(corpus), key=lambda row: row["key"]), schema=INDEX)
     validate(table, INDEX)
     return table
 
@@ -170,27 +170,24 @@ def _end_of_clip(key: str, told: list[Told]) -> dict[str, Any]:
     return end
 
 
-def _packed(corpus: Corpus) -> Iterator[dict[str, Any]]:
+def packed(corpus: Corpus) -> Iterator[dict[str, Any]]:
+    """A row of the index for each sample in a shard, by what its KEY.json says."""
     items = corpus.items("pack")
     for row in corpus.rows("pack"):
         if row["status"] != Status.OK:
             continue
         shard = items[row["item"]].inputs
         for sample in shard["samples"]:
-            source, _, _ = sample["key"].partition("-")
+            header = json.loads(sample["members"][0]["inline"])
             yield {
                 "key": sample["key"],
                 "shard": shard["name"],
-                "split": sample["split"],
-                "source_id": source,
-                "duration_s": _duration_s(sample),
+                "split": header["split"],
+                "source_id": header["source"]["id"],
+                "duration_s": float(header["duration_s"]),
                 "members": [member["extension"] for member in sample["members"]],
                 "bytes": sum(member["bytes"] for member in sample["members"]),
             }
-
-
-def _duration_s(sample: dict[str, Any]) -> float:
-    return float(json.loads(sample["members"][0]["inline"])["duration_s"])
 
 
 def shown(path: str) -> str:

@@ -7,9 +7,9 @@ in `select` alone. How fast and where things run stands in `engine` and enters n
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -17,15 +17,16 @@ from pydantic import BaseModel, ValidationError
 from pipelines.sections import BuildConfig
 
 PRESETS = Path(__file__).parent / "presets"
+Model = TypeVar("Model", bound=BaseModel)
 
 
 class ConfigError(ValueError):
     """A config that cannot be used; the message names the key, the value and what is allowed."""
 
 
-def preset_names() -> list[str]:
+def preset_names(presets: Path = PRESETS) -> list[str]:
     """Names of the presets that come with the package."""
-    return sorted(path.stem for path in PRESETS.glob("*.yaml"))
+    return sorted(path.stem for path in presets.glob("*.yaml"))
 
 
 def load_config(
@@ -35,12 +36,25 @@ def load_config(
 
     Raises ConfigError.
     """
+    return load_as(BuildConfig, PRESETS, preset=preset, path=path, overrides=overrides)
+
+
+def load_as(
+    model: type[Model],
+    presets: Path,
+    *,
+    preset: str | None = None,
+    path: Path | None = None,
+    overrides: Iterable[str] = (),
+) -> Model:
+    """`load_config` for the config of another command, with its own folder of presets."""
     data: dict[str, Any] = {}
     origin = "the defaults"
     if preset is not None:
-        if preset not in preset_names():
-            raise ConfigError(f"no preset {preset!r}; there are {', '.join(preset_names())}")
-        data, origin = _read_yaml(PRESETS / f"{preset}.yaml"), f"preset {preset}"
+        names = preset_names(presets)
+        if preset not in names:
+            raise ConfigError(f"no preset {preset!r}; there are {', '.join(names)}")
+        data, origin = _read_yaml(presets / f"{preset}.yaml"), f"preset {preset}"
     if path is not None:
         data, origin = _merge(data, _read_yaml(path)), str(path)
     for override in overrides:
@@ -54,43 +68,60 @@ def load_config(
         for key in reversed(keys.split(".")):
             nested = {key: nested}
         data, origin = _merge(data, nested), f"--set {override}"
-    return parse_config(data, origin)
+    return parse_as(model, data, origin)
 
 
 def parse_config(data: Mapping[str, Any], origin: str) -> BuildConfig:
     """Validate; raises ConfigError that lists every problem with its key, value and allowed range."""
+    return parse_as(BuildConfig, data, origin)
+
+
+def parse_as(model: type[Model], data: Mapping[str, Any], origin: str) -> Model:
+    """`parse_config` for another model."""
     try:
-        return BuildConfig.model_validate(data)
+        return model.model_validate(data)
     except ValidationError as error:
-        problems = [_explain(dict(problem)) for problem in error.errors()]
+        problems = [_explain(model, dict(problem)) for problem in error.errors()]
         raise ConfigError(f"{origin}:\n" + "\n".join(f"  {line}" for line in problems)) from None
 
 
-def _explain(problem: dict[str, Any]) -> str:
+def _explain(root: type[BaseModel], problem: dict[str, Any]) -> str:
     where = ".".join(str(part) for part in problem["loc"])
-    field = _field(problem["loc"])
+    field = _field(root, problem["loc"])
     if problem["type"] == "extra_forbidden":
-        known = list(_model(problem["loc"][:-1]).model_fields)
+        known = list(_model(root, problem["loc"][:-1]).model_fields)
         close = difflib.get_close_matches(str(problem["loc"][-1]), known, n=1)
         hint = f"did you mean {close[0]!r}?" if close else f"known keys: {', '.join(known)}"
         return f"{where}: unknown key; {hint}"
     about = f" ({field.description})" if field is not None and field.description else ""
-    return f"{where}: {problem['input']!r} is not allowed: {problem['msg']}{about}"
+    given = problem["input"]
+    told = "" if isinstance(given, Mapping) else f"{given!r} is not allowed: "
+    return f"{where + ': ' if where else ''}{told}{problem['msg']}{about}"
 
 
-def _model(location: Iterable[Any]) -> type[BaseModel]:
-    model: type[BaseModel] = BuildConfig
+def _model(root: type[BaseModel], location: Iterable[Any]) -> type[BaseModel]:
+    model = root
     for part in location:
+        if isinstance(part, int):  # an entry of a list
+            continue
         field = model.model_fields.get(str(part))
-        inner = field.annotation if field else None
-        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
+        inner = next(iter(_models(field.annotation)), None) if field else None
+        if inner is None:
             break
         model = inner
     return model
 
 
-def _field(location: tuple[Any, ...]) -> Any:
-    return _model(location[:-1]).model_fields.get(str(location[-1])) if location else None
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+    """The models in an annotation, also inside `tuple[...]` and `X | None`."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for argument in get_args(annotation):
+        yield from _models(argument)
+
+
+def _field(root: type[BaseModel], location: tuple[Any, ...]) -> Any:
+    return _model(root, location[:-1]).model_fields.get(str(location[-1])) if location else None
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:
@@ -112,6 +143,6 @@ def _merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def dump_config(config: BuildConfig) -> str:
+def dump_config(config: BaseModel) -> str:
     """The config as YAML, every value spelled out."""
     return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)

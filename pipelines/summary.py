@@ -9,7 +9,8 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Table
 
-from manifests.reasons import REMEDIES, Reason, Status
+from manifests.reasons import Reason, Status
+from manifests.remedies import REMEDIES
 from pipelines.accounting import Account
 from pipelines.corpus import Corpus
 from pipelines.journal import StepTime, step_times
@@ -21,11 +22,16 @@ def summary_tables(corpus: Corpus, books: Account) -> list[Table]:
     return [_ends(books), _shards(corpus), _times(corpus)]
 
 
-def _ends(books: Account) -> Table:
-    table = Table(title="Sources and clips", title_justify="left")
+def set_tables(corpus: Corpus, books: Account, names: tuple[str, str]) -> list[Table]:
+    """What came of what a corpus of another kind is made of, called by these names, and its shards."""
+    return [_ends(books, names), _shards(corpus)]
+
+
+def _ends(books: Account, names: tuple[str, str] = ("sources", "clips")) -> Table:
+    table = Table(title=f"{names[0].capitalize()} and {names[1]}", title_justify="left")
     for column in ("", *Status, "total"):
         table.add_column(column, justify="left" if not column else "right")
-    for label, counts in (("sources", books.sources), ("clips", books.clips)):
+    for label, counts in zip(names, (books.sources, books.clips), strict=True):
         table.add_row(label, *_by_status(counts), str(counts.total()))
     for reason, count in books.reasons.most_common():
         table.add_row(f"  {reason}", "", "", "", "", str(count), style="dim")

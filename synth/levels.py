@@ -39,9 +39,9 @@ def energy(pcm: NDArray[Any]) -> float:
     x = pcm.astype(np.float32, copy=False)
     total = 0.0
     for row in x if x.ndim > 1 else (x,):
-        for start in range(0, len(row), _BLOCK):
-            block = row[start : start + _BLOCK]
-            total += float(block @ block)
+        whole = len(row) // _BLOCK * _BLOCK
+        blocks, rest = row[:whole].reshape(-1, _BLOCK), row[whole:]
+        total += float(np.vecdot(blocks, blocks).sum(dtype=np.float64)) + float(rest @ rest)
     return total
 
 

@@ -20,14 +20,17 @@ if TYPE_CHECKING:
     from pipelines.corpus import Corpus
 
 
-def clip_items(corpus: Corpus, members: tuple[str, ...]) -> Iterable[Item]:
-    """An item for each clip that was cut, with the payloads of `members` under `inputs["members"]`.
+def clip_items(corpus: Corpus, members: tuple[str, ...], maker: str | None = None) -> Iterable[Item]:
+    """An item for each clip that was made, with the payloads of `members` under `inputs["members"]`.
 
-    Its id covers their bytes, so what is made of them outlives a change of what else `cut` writes. A member
-    that the clip lacks is null.
+    Clips are made by the step `maker`; by default the first over clips: `cut` in a build, `mix` in a test
+    set. An item's id covers
+    the members' bytes, so what is made of them outlives a change of what else that step writes. A member that
+    the clip lacks is null.
     """
-    clips = corpus.items("cut")
-    for row in corpus.rows("cut"):
+    maker = maker or next(name for name, step in corpus.steps.items() if step.per_clip)
+    clips = corpus.items(maker)
+    for row in corpus.rows(maker):
         if row["status"] != Status.OK:
             continue
         clip = clips[row["item"]].inputs

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -39,6 +39,7 @@ class Hypotheses(Step[HypothesesConfig]):
     libraries = ("av", "ctranslate2", "faster-whisper", "onnxruntime", "soundfile")
     resources = Resources(cpus=1.0, memory_gb=1.5)
     measurements = pa.schema([pa.field("missing", pa.string())])
+    maker: ClassVar[str | None] = None  # the step whose clips are read; by default the first over clips
 
     @property
     def wanted(self) -> bool:
@@ -48,7 +49,7 @@ class Hypotheses(Step[HypothesesConfig]):
     def plan(self, corpus: Corpus) -> Iterable[Item]:
         """Every clip that was cut, if hypotheses are wanted."""
         if self.wanted:
-            yield from clip_items(corpus, (SOUND, LIPS))
+            yield from clip_items(corpus, (SOUND, LIPS), self.maker)
 
     def made_of(self) -> dict[str, Any]:
         """Whisper's weights, and whatever file the lip reader is."""

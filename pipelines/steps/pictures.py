@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -31,28 +31,51 @@ def cut_pictures(
     series = read_series(store, clip)
     lookahead = None if config.lookahead_frames is None else Fraction(0)
     chosen = nearest_indices(series.frame_pts, clip.grid, lookahead=lookahead)
-    made = Made()
-    add_numbers(made, clip, series, chosen, read_scores(store, clip), config=config)
+    times = [series.frame_pts[one] for one in chosen]
+
+    def images() -> Iterator[NDArray[np.uint8]]:
+        return (frame.image for frame in frames_at(times, clip, path))
+
+    scores = read_scores(store, clip)
+    made = make_pictures(clip, series, chosen, scores, images, config=config, extractors=extractors)
     if "reference" in config.members:
         add_portraits(made, clip, path, store)
+    return made
+
+
+def make_pictures(
+    clip: Clip,
+    series: Series,
+    chosen: list[int],
+    scores: NDArray[np.float64],
+    images: Callable[[], Iterator[NDArray[np.uint8]]],
+    *,
+    config: CutConfig,
+    extractors: Mapping[str, FaceExtractor],
+) -> Made:
+    """The members that the frames of the clip's 25 Hz grid and what was seen in them give: all but portraits.
+
+    `chosen` are the grid's frames in the series; `images` gives their pictures, from the begin on each call.
+    """
+    made = Made()
+    add_numbers(made, clip, series, chosen, scores, config=config)
     makers: list[_Maker] = []
     if "lips" in config.members:
-        makers.append(_Lips(_points68(clip, path, series, chosen, config), config))
+        makers.append(_Lips(_points68(series, chosen, images, config), config))
     if "face" in config.members:
         makers.append(_Face(series, chosen, config))
     makers.extend(_Extracted(name, one, series, chosen, config) for name, one in extractors.items())
     if makers:
-        times = [series.frame_pts[one] for one in chosen]
-        for index, frame in enumerate(frames_at(times, clip, path)):
+        for index, image in enumerate(images()):
             for maker in makers:
-                maker.add(index, frame.image)
+                maker.add(index, image)
     for maker in makers:
         made.payloads |= maker.finish()
     return made
 
 
 def _points68(
-    clip: Clip, path: str, series: Series, chosen: list[int], config: CutConfig
+    series: Series, chosen: list[int], images: Callable[[], Iterator[NDArray[np.uint8]]], config: CutConfig
 ) -> NDArray[np.float64]:
     """(T, 68, 2) px on the clip's grid, NaN where unseen; dlib's take a decode of their own."""
     from extractors.landmarks import IBUG68_FROM_MESH
@@ -65,10 +88,9 @@ def _points68(
 
     predict = Dlib68(str(locate("dlib_68").path))
     meshes = on_frames(series.landmarks, series, chosen)
-    times = [series.frame_pts[one] for one in chosen]
-    for index, frame in enumerate(frames_at(times, clip, path)):
+    for index, image in enumerate(images()):
         if not np.isnan(points[index]).any():
-            points[index] = predict(frame.image, dlib_box(meshes[index]))
+            points[index] = predict(image, dlib_box(meshes[index]))
     return points
 
 

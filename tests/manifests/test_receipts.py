@@ -5,7 +5,8 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from manifests.reasons import REMEDIES, Reason, Status
+from manifests.reasons import Reason, Status
+from manifests.remedies import REMEDIES
 from manifests.receipts import Row, committed_units, read_receipts, write_receipt
 from manifests.store import Store
 

@@ -1,0 +1,1 @@
+"""Visual corruption of a clip: planned as plain numbers, applied by a pure function."""
