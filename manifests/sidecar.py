@@ -10,7 +10,7 @@ import csv
 import io
 import json
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,12 +22,17 @@ from manifests.splits import SPLITS
 
 LABELS: dict[str, str] = {
     "speaker": "who is seen and heard; groups recordings into splits",
+    "speakers": "JSON list of everybody in a recording of several; groups recordings into splits",
+    "channels": "JSON list of who is on each audio channel, the first channel first",
+    "dialogue": "conversation that the recording is of; its recordings share a split",
+    "origin": "longer recording that this one was cut from; its parts share a split",
     "text": "what is said",
     "transcript": "path of a txt, srt, vtt, TextGrid, ctm, stm or json file below the corpus root",
     "words": "JSON list of [word, start_s, end_s]",
     "language": "BCP 47 tag, e.g. en or pt-BR",
     "gender": "as the corpus gives it",
     "emotion": "as the corpus gives it",
+    "emotions": "JSON list of [emotion, start_s, end_s, speaker or null]",
     "licence": "SPDX identifier or the corpus' own words",
     "consent": "what the recorded person agreed to",
     "role": "role in the conversation, e.g. main or other",
@@ -35,7 +40,7 @@ LABELS: dict[str, str] = {
 }
 
 LABEL_SCHEMA = pa.schema([pa.field(name, pa.string()) for name in LABELS])
-"""Columns every recording carries. `words` is kept as the JSON text it came as."""
+"""Columns every recording carries. What is JSON is kept as the text it came as."""
 
 
 class SidecarError(ValueError):
@@ -86,7 +91,7 @@ def read_sidecar(path: Path, known_paths: Iterable[str]) -> Sidecar:
         elif name in labels:
             complaints.append(Complaint(line, Reason.SIDECAR_DUPLICATE, f"{given!r} was given before"))
         else:
-            given_labels = {key: _text(record[key]) for key in LABELS if record.get(key) not in (None, "")}
+            given_labels = {key: as_text(record[key]) for key in LABELS if record.get(key) not in (None, "")}
             speaker, split = given_labels.get("speaker"), given_labels.get("split")
             if speaker and split and splits.setdefault(speaker, split) != split:
                 detail = f"{speaker!r} was put in {splits[speaker]} before, here in {split}"
@@ -96,7 +101,8 @@ def read_sidecar(path: Path, known_paths: Iterable[str]) -> Sidecar:
     return Sidecar(labels, tuple(complaints))
 
 
-def _text(value: Any) -> str:
+def as_text(value: Any) -> str:
+    """A label as it is kept: text as it is, anything else as JSON."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)
 
 
@@ -108,22 +114,43 @@ def _problem(record: Mapping[str, Any]) -> str | None:
         return f"unknown columns {unknown}; known are path, {', '.join(LABELS)}"
     if record.get("split") not in (None, "", *SPLITS):
         return f"split {record['split']!r} is none of {', '.join(SPLITS)}"
-    words = record.get("words")
-    if isinstance(words, str) and words:
-        try:
-            words = json.loads(words)
-        except ValueError as error:
-            return f"words is not JSON: {error}"
-    if words and not (isinstance(words, list) and all(_is_word(word) for word in words)):
-        return "words must be a list of [word, start_s, end_s] with start_s <= end_s"
+    for name, (is_entry, shape) in _LISTS.items():
+        value = record.get(name)
+        if isinstance(value, str) and value:
+            try:
+                value = json.loads(value)
+            except ValueError as error:
+                return f"{name} is not JSON: {error}"
+        if value and not (isinstance(value, list) and all(is_entry(one) for one in value)):
+            return f"{name} must be a list of {shape}"
     return None
 
 
 def _is_word(word: Any) -> bool:
-    if not (isinstance(word, list) and len(word) == 3 and isinstance(word[0], str)):
+    return isinstance(word, list) and len(word) == 3 and isinstance(word[0], str) and _is_span(*word[1:])
+
+
+def _is_emotion(one: Any) -> bool:
+    if not (isinstance(one, list) and len(one) == 4 and isinstance(one[3], str | None)):
         return False
-    start, stop = word[1:]
+    return isinstance(one[0], str) and _is_span(*one[1:3])
+
+
+def _is_span(start: Any, stop: Any) -> bool:
     return isinstance(start, int | float) and isinstance(stop, int | float) and 0 <= start <= stop
+
+
+def _is_name(one: Any) -> bool:
+    return isinstance(one, str) and bool(one)
+
+
+_LISTS: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "words": (_is_word, "[word, start_s, end_s] with start_s <= end_s"),
+    "emotions": (_is_emotion, "[emotion, start_s, end_s, speaker or null] with start_s <= end_s"),
+    "speakers": (_is_name, "names"),
+    "channels": (_is_name, "names"),
+}
+"""Labels that are JSON lists: what an entry must be, in code and in words."""
 
 
 def _records(path: Path) -> Iterable[tuple[int, dict[str, Any] | str]]:

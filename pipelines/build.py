@@ -17,12 +17,11 @@ from manifests.sources import Listing, SourceFile
 from manifests.sources.folder import BUILD_MARK
 from manifests.store import Store
 from pipelines.accounting import Account, account, index_table
-from pipelines.config import ConfigError, parse_config
+from pipelines.config import parse_config
 from pipelines.corpus import Corpus
-from pipelines.driver import Driver
 from pipelines.engine import Engine
-from pipelines.journal import Journal
 from pipelines.reporter import Reporter
+from pipelines.run import check_steps, run_steps
 from pipelines.sections import BuildConfig
 from pipelines.step import Step
 from pipelines.steps.cut import Cut
@@ -32,6 +31,7 @@ from pipelines.steps.listen import Listen
 from pipelines.steps.pack import SHARDS, Pack
 from pipelines.steps.people import People
 from pipelines.steps.select import Select
+from pipelines.steps.split import Split
 from pipelines.steps.tokenize import Tokenize
 from pipelines.steps.units import Units
 from pipelines.steps.voices import Voices
@@ -53,6 +53,7 @@ def build_steps(config: BuildConfig) -> dict[str, Step[Any]]:
         "listen": Listen(config.listen),
         "who": Who(config.who),
         "people": People(config.people),
+        "split": Split(config.pack),
         "words": Words(config.words),
         "voices": Voices(config.voices),
         "select": Select(config.select),
@@ -87,48 +88,38 @@ def build(
     `retry` names statuses (`failed`, `quarantined`) whose receipts are dropped first. Raises WeightsError,
     StoreLockedError, FatalError, EngineError; what is committed stays, and the next run resumes.
     """
-    unknown = set(config.engine.resources) - set(corpus.steps)
-    if unknown:
-        raise ConfigError(f"engine.resources: no step {sorted(unknown)}; there are {', '.join(corpus.steps)}")
-    for name in corpus.steps:
-        corpus.key(name)  # weights that the user was to bring stop the run here, before any work
+    check_steps(corpus, config.engine)
     store = corpus.store
     with store.locked(break_lock=break_lock):
         store.sweep()
         removed = _removed_since_last_run(corpus)
         remember(corpus, config)
-        journal = Journal(store)
-        driver = Driver(corpus, engine, config.engine, reporter, journal)
-        try:
-            with reporter, engine:
-                for name in corpus.steps:
-                    again = [row["item"] for row in corpus.rows(name) if row["status"] in retry]
-                    corpus.forget(name, [*again, *corpus.lost_items(name)])
-                    driver.run_step(name)
-        finally:
-            journal.flush()
+        run_steps(corpus, config.engine, engine=engine, reporter=reporter, retry=retry)
         return Built(corpus, publish(corpus), removed)
 
 
 def publish(corpus: Corpus) -> Account:
-    """Write the manifest and, when the sums balance, the index; then remove shards it has replaced.
-
-    While they do not balance, index and shards stay as the last good run left them. Only files that the
-    index named before are ever removed.
-    """
+    """Write the manifest and, when the sums balance, the index; then remove shards it has replaced."""
     books = account(corpus)
-    _write_table(corpus.store, MANIFEST, books.table())
-    if books.problems:
-        return books
-    before: set[str] = set()
-    if corpus.store.exists(INDEX):
-        old = pq.ParquetFile(pa.BufferReader(corpus.store.read(INDEX))).read(["shard"])
-        before = set(old.column("shard").to_pylist())
-    index = index_table(corpus)
-    _write_table(corpus.store, INDEX, index)
-    for name in sorted(before - set(index.column("shard").to_pylist())):
-        corpus.store.delete(f"{SHARDS}/{name}")
+    publish_books(corpus.store, books, index_table(corpus) if not books.problems else None)
     return books
+
+
+def publish_books(store: Store, books: Account, index: pa.Table | None) -> None:
+    """Write the manifest and the index, and remove the shards that an index named and this one does not.
+
+    Without an index, because the sums do not balance, index and shards stay as the last good run left them.
+    """
+    write_table(store, MANIFEST, books.table())
+    if index is None:
+        return
+    before: set[str] = set()
+    if store.exists(INDEX):
+        old = pq.ParquetFile(pa.BufferReader(store.read(INDEX))).read(["shard"])
+        before = set(old.column("shard").to_pylist())
+    write_table(store, INDEX, index)
+    for name in sorted(before - set(index.column("shard").to_pylist())):
+        store.delete(f"{SHARDS}/{name}")
 
 
 def remember(corpus: Corpus, config: BuildConfig) -> None:
@@ -167,7 +158,8 @@ def recall(url: str) -> tuple[Corpus, BuildConfig]:
     return Corpus(store, settings["source_root"], listing, build_steps(config)), config
 
 
-def _write_table(store: Store, name: str, table: pa.Table) -> None:
+def write_table(store: Store, name: str, table: pa.Table) -> None:
+    """Write Parquet, unless these very bytes are there."""
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink, compression="zstd")
     data = sink.getvalue().to_pybytes()

@@ -9,6 +9,10 @@ from manifests.ids import source_id
 from manifests.sidecar import Complaint
 
 
+class CorpusError(ValueError):
+    """The input is not a corpus: nothing there, or nothing usable."""
+
+
 @dataclass(frozen=True)
 class SourceFile:
     """One input recording, found but not opened.
@@ -21,7 +25,9 @@ class SourceFile:
     bytes: int
     fingerprint: str
     labels: dict[str, str] = field(default_factory=dict)
-    transcript: dict[str, Any] | None = None  # `path` below the root, `sha256`, whether a sidecar `named` it
+    transcript: dict[str, Any] | None = None
+    """`path` below the root, `sha256`, whether it was `named` rather than found; of some data sets also the
+    `format` and, where it is of a conversation and the recording of one person, the `speaker`."""
 
     @property
     def id(self) -> str:
@@ -31,7 +37,12 @@ class SourceFile:
 
 @dataclass(frozen=True)
 class Listing:
-    """What a reader found: sources sorted by path, and complaints about side data."""
+    """What a reader found: sources sorted by path, and complaints about side data.
+
+    `root` is the folder that the paths are below, where it is not the one that was given: what was unpacked
+    or put together lies in a folder of its own.
+    """
 
     sources: tuple[SourceFile, ...]
     complaints: tuple[Complaint, ...] = ()
+    root: str | None = None

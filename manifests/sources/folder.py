@@ -4,27 +4,29 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from manifests.ids import digest
 from manifests.reasons import Reason
 from manifests.sidecar import Complaint, Sidecar, SidecarError, read_sidecar
-from manifests.sources import Listing, SourceFile
+from manifests.sources import CorpusError, Listing, SourceFile
 from manifests.transcripts import Beside
 
-MEDIA_SUFFIXES = (
+__all__ = ["MEDIA_SUFFIXES", "CorpusError", "fingerprint", "list_folder", "names_below"]
+
+VIDEO_SUFFIXES = (
     *(".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".mxf", ".ogv"),
     *(".ts", ".vob", ".webm", ".wmv", ".3gp"),
-    *(".aac", ".flac", ".m4a", ".mka", ".mp3", ".oga", ".ogg", ".opus", ".wav", ".wma"),
 )
+AUDIO_SUFFIXES = (".aac", ".flac", ".m4a", ".mka", ".mp3", ".oga", ".ogg", ".opus", ".sph", ".wav", ".wma")
+MEDIA_SUFFIXES = (*VIDEO_SUFFIXES, *AUDIO_SUFFIXES)
 BUILD_MARK = "duologue.yaml"
 """What `build` leaves in its output folder."""
 
+STAGE_MARK = "duologue-stage"
+"""What a reader leaves in the folder where it unpacks archives and puts sound and picture together."""
+
 SIDECAR_NAMES = ("sidecar.csv", "sidecar.tsv", "sidecar.jsonl", "sidecar.parquet")
-
-
-class CorpusError(ValueError):
-    """The input is not a corpus: nothing there, or nothing usable."""
 
 
 def fingerprint(path: Path) -> str:
@@ -33,19 +35,24 @@ def fingerprint(path: Path) -> str:
     return digest(status.st_size, status.st_mtime_ns)
 
 
-def list_folder(root: Path, *, sidecar: Path | None = None) -> Listing:
+def list_folder(root: Path, *, sidecar: Path | None = None, pattern: str | None = None) -> Listing:
     """Every file below `root` with a media suffix (or the one file that `root` is), sorted by path.
 
-    Hidden files and folders are left out. A `sidecar.{csv,tsv,jsonl,parquet}` at the root is used
-    when no other sidecar is given. Raises CorpusError and SidecarError.
+    Hidden files and folders are left out, and with a `pattern` (`**/front_*.mp4`) what does not match it. A
+    `sidecar.{csv,tsv,jsonl,parquet}` at the root is used when no other sidecar is given. Raises CorpusError
+    and SidecarError.
     """
     if not root.exists():
         raise CorpusError(f"{root}: no such file or folder")
     complaints: list[Complaint] = []
-    names = [root.name] if root.is_file() else sorted(_names(root, complaints))
+    names = [root.name] if root.is_file() else sorted(names_below(root, MEDIA_SUFFIXES, complaints))
     base = root.parent if root.is_file() else root
+    if pattern is not None:
+        matched = _matching(root, pattern)
+        names = [name for name in names if name in matched]
     if not names:
-        raise CorpusError(f"{root}: no file with a media suffix ({' '.join(MEDIA_SUFFIXES)})")
+        among = "" if pattern is None else f" among those that match {pattern!r}"
+        raise CorpusError(f"{root}: no file with a media suffix ({' '.join(MEDIA_SUFFIXES)}){among}")
     labels = _sidecar(base, sidecar, names)
     beside = Beside(base)
     return Listing(
@@ -54,9 +61,17 @@ def list_folder(root: Path, *, sidecar: Path | None = None) -> Listing:
     )
 
 
-def _names(root: Path, complaints: list[Complaint]) -> Iterator[str]:
-    """Relative names. Links to folders are not followed (a loop would never end), and that is told, like
-    whatever cannot be read. A folder that a build wrote is no input, even inside the corpus."""
+def _matching(root: Path, pattern: str) -> set[str]:
+    parts = PurePosixPath(pattern).parts
+    if not parts or PurePosixPath(pattern).is_absolute() or ".." in parts:
+        raise CorpusError(f"pattern {pattern!r} must be relative to {root} and stay inside it")
+    return {path.relative_to(root).as_posix() for path in root.glob(pattern)}
+
+
+def names_below(root: Path, suffixes: tuple[str, ...], complaints: list[Complaint]) -> Iterator[str]:
+    """Names below `root` with one of the suffixes, hidden ones left out. Links to folders are not followed (a
+    loop would never end), and that is told, like whatever cannot be read. A folder that a build or a reader
+    wrote is no input, even inside the corpus."""
 
     def complain(path: Path, detail: str) -> None:
         complaints.append(Complaint(str(path), Reason.UNREADABLE_PATH, detail))
@@ -64,18 +79,18 @@ def _names(root: Path, complaints: list[Complaint]) -> Iterator[str]:
     def unreadable(error: OSError) -> None:
         complain(Path(error.filename), error.strerror or str(error))
 
+    def wanted(folder: Path) -> bool:
+        ours = any((folder / mark).exists() for mark in (BUILD_MARK, STAGE_MARK))
+        return not folder.name.startswith(".") and not ours
+
     for folder, folders, files in os.walk(root, onerror=unreadable):
-        folders[:] = sorted(
-            name
-            for name in folders
-            if not name.startswith(".") and not Path(folder, name, BUILD_MARK).exists()
-        )
+        folders[:] = sorted(name for name in folders if wanted(Path(folder, name)))
         for name in folders:
             if Path(folder, name).is_symlink():
                 complain(Path(folder, name).relative_to(root), "links to folders are not followed")
         for name in files:
             path = Path(folder, name)
-            if path.suffix.lower() not in MEDIA_SUFFIXES or name.startswith("."):
+            if path.suffix.lower() not in suffixes or name.startswith("."):
                 continue
             if path.is_file():
                 yield path.relative_to(root).as_posix()

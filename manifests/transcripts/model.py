@@ -42,6 +42,11 @@ class Transcript:
             *(tuple(one for one in part if one.recording in (None, recording)) for part in parts)
         )
 
+    def said_by(self, speaker: str) -> Transcript:
+        """What one person says, where the transcript is of a conversation."""
+        parts = (self.utterances, self.words)
+        return Transcript(*(tuple(one for one in part if one.speaker == speaker) for part in parts))
+
     @property
     def timed(self) -> bool:
         """Whether every utterance, or every word, says when."""

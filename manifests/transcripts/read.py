@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from manifests.transcripts.corpora import FORMATS
 from manifests.transcripts.json_words import read_json
 from manifests.transcripts.lines import read_align, read_ctm, read_stm, read_txt
 from manifests.transcripts.model import LineError, Transcript, TranscriptError
@@ -24,13 +25,14 @@ SUFFIXES: Mapping[str, Callable[[str], Transcript]] = {
 """By what they tell: words with times, utterances with times, text alone."""
 
 
-def read_transcript(path: Path) -> Transcript:
+def read_transcript(path: Path, kind: str | None = None) -> Transcript:
     """The transcript in `path`, UTF-8 (or UTF-16 with its mark, as Praat writes).
 
+    `kind` is one of `FORMATS` where a data set has a format of its own; otherwise the suffix tells.
     Raises TranscriptError, which names the file, the line where the format has lines, and what to do; also
     for a transcript without a single word.
     """
-    reader = SUFFIXES.get(path.suffix.lower())
+    reader = SUFFIXES.get(path.suffix.lower()) if kind is None else FORMATS[kind]
     if reader is None:
         raise TranscriptError(path, None, f"expected one of {' '.join(SUFFIXES)}, not {path.suffix!r}")
     try:

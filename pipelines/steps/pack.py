@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,6 @@ import pyarrow as pa
 
 from manifests.receipts import Row
 from manifests.shards import Member, PlannedSample, PlannedShard, plan_shards, write_tar
-from manifests.store import Store
 from pipelines.sections import PackConfig
 from pipelines.step import Item, Resources, Step, Workspace
 from pipelines.steps.samples import planned_samples
@@ -44,9 +43,8 @@ class Pack(Step[PackConfig]):
 
     def plan(self, corpus: Corpus) -> Iterable[Item]:
         """One item a planned shard."""
-        samples = planned_samples(corpus, self.config)
         shards = plan_shards(
-            samples,
+            self.samples(corpus),
             max_bytes=int(self.config.max_shard_mb * 1e6),
             max_samples=self.config.max_shard_samples,
             shuffle_seed=self.config.shuffle_seed if self.config.shuffle else None,
@@ -55,12 +53,20 @@ class Pack(Step[PackConfig]):
             size = sum(sample.tar_bytes for sample in shard.samples)
             yield Item(shard.name.removesuffix(".tar"), None, asdict(shard), size / 1e6)
 
+    def samples(self, corpus: Corpus) -> Iterable[PlannedSample]:
+        """What is packed; another kind of corpus brings its own."""
+        return planned_samples(corpus)
+
+    def reader(self, workspace: Workspace) -> Callable[[str], bytes]:
+        """How a payload is read by its name."""
+        return workspace.store.read
+
     def run_item(self, item: Item, workspace: Workspace) -> list[Row]:
         """Write one tar under its final name, streaming the payloads through."""
         shard = read_planned(item.inputs)
         name = f"{SHARDS}/{shard.name}"
         with workspace.store.writing(name) as handle:
-            write_tar(handle, shard_members(shard, workspace.store))
+            write_tar(handle, shard_members(shard, self.reader(workspace)))
         headers = [json.loads(sample.members[0].inline or "{}") for sample in shard.samples]
         measures = {
             "split": shard.split,
@@ -79,8 +85,8 @@ def read_planned(inputs: dict[str, Any]) -> PlannedShard:
     return PlannedShard(inputs["name"], inputs["split"], samples)
 
 
-def shard_members(shard: PlannedShard, store: Store) -> Iterator[tuple[str, bytes]]:
-    """`(name in the tar, bytes)` of a shard. Raises MissingPayloadError for a payload that is gone."""
+def shard_members(shard: PlannedShard, read: Callable[[str], bytes]) -> Iterator[tuple[str, bytes]]:
+    """`(name in the tar, bytes)` of a shard, payloads by `read`. Raises MissingPayloadError."""
     for sample in shard.samples:
         for member in sample.members:
             name = f"{sample.key}.{member.extension}"
@@ -88,9 +94,9 @@ def shard_members(shard: PlannedShard, store: Store) -> Iterator[tuple[str, byte
                 yield name, member.inline.encode()
                 continue
             try:
-                data = store.read(str(member.name))
+                data = read(str(member.name))
             except FileNotFoundError as error:
-                raise MissingPayloadError(f"{name}: {store.path(str(member.name))} is gone") from error
+                raise MissingPayloadError(f"{name}: {member.name} is gone") from error
             if hashlib.sha256(data).hexdigest() != member.sha256:
-                raise MissingPayloadError(f"{name}: {store.path(str(member.name))} was altered; delete it")
+                raise MissingPayloadError(f"{name}: {member.name} was altered; delete it")
             yield name, data

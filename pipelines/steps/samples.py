@@ -15,8 +15,6 @@ from manifests.reasons import Reason, Status
 from manifests.schemas import FORMAT_VERSION
 from manifests.shards import Member, PlannedSample
 from manifests.sidecar import LABELS
-from manifests.splits import split_of
-from pipelines.sections import PackConfig
 from pipelines.steps.clips import extension_of
 from pipelines.steps.members import channels, groups, rates_hz
 from pipelines.steps.people import people_of
@@ -30,7 +28,7 @@ if TYPE_CHECKING:
     from pipelines.corpus import Corpus
 
 
-def planned_samples(corpus: Corpus, config: PackConfig) -> Iterator[PlannedSample]:
+def planned_samples(corpus: Corpus) -> Iterator[PlannedSample]:
     """Every clip that all steps over clips finished, with its members and its KEY.json."""
     sources = {row["source_id"]: row for row in corpus.rows("ingest")}
     provenance = _provenance(corpus)
@@ -39,13 +37,13 @@ def planned_samples(corpus: Corpus, config: PackConfig) -> Iterator[PlannedSampl
     beside = _Beside(corpus)
     selected = {row["key"]: row for row in corpus.rows("select")}
     clips_of = Counter(row["source_id"] for row in selected.values())
-    fixed = {row["speaker"]: row["split"] for row in sources.values() if row["speaker"] and row["split"]}
+    splits = {row["source_id"]: row["split"] for row in corpus.rows("split")}
     for clip, rows in _finished(corpus):
         row = rows["cut"]
         source = sources[row["source_id"]]
-        speaker = source["speaker"]
-        split = source["split"] or fixed.get(speaker)  # one fixed split holds for all of a person
-        split = split or split_of(speaker or source["source_id"], config.split_shares, seed=config.split_seed)
+        split = splits.get(row["source_id"])
+        if split is None:
+            continue  # cut by an earlier version, and not placed yet
         members = [
             Member(
                 extension_of(artifact["name"]), artifact["bytes"], artifact["sha256"], name=artifact["name"]
@@ -166,9 +164,12 @@ def _labels(
 ) -> dict[str, Any]:
     """The sidecar's labels. Words are those inside the clip, and the text is theirs; without words, the
     source's text is the clip's only when it is the source's only clip."""
-    labels = {name: source[name] for name in LABELS if source[name] is not None}
+    labels = {name: source[name] for name in LABELS if source.get(name) is not None}
     for name in ("split", "words", "transcript"):
         labels.pop(name, None)
+    labels |= {name: json.loads(labels[name]) for name in ("speakers", "channels") if name in labels}
+    if "emotions" in labels:
+        labels |= _emotions(clip, source, json.loads(labels["emotions"]))
     if told is not None:
         start, stop = (float(Fraction(clip[edge]) - told.origin) for edge in ("start", "stop"))
         if told.missing and any(low < stop and high > start for low, high in told.missing_s or [(0, stop)]):
@@ -182,6 +183,19 @@ def _labels(
     elif "text" in labels and not whole:
         labels["source_text"] = labels.pop("text")
     return labels
+
+
+def _emotions(clip: dict[str, Any], source: dict[str, Any], told: list[list[Any]]) -> dict[str, Any]:
+    """Those that reach into the clip, their times from its start; the clip's own where they all agree."""
+    zero = Fraction(source["audio_start"] or source["video_start"])
+    start, stop = (float(Fraction(clip[edge]) - zero) for edge in ("start", "stop"))
+    inside = [
+        [name, round(max(low, start) - start, 6), round(min(high, stop) - start, 6), who]
+        for name, low, high, who in told
+        if low < stop and high > start
+    ]
+    names = {one[0] for one in inside}
+    return {"emotions": inside} | ({"emotion": names.pop()} if len(names) == 1 else {})
 
 
 def _missing(rows: Iterable[dict[str, Any]], selected: dict[str, Any]) -> dict[str, str]:
@@ -207,7 +221,7 @@ def words_inside(words: list[list[Any]], start_s: float, stop_s: float) -> list[
 
 
 def _provenance(corpus: Corpus) -> dict[str, Any]:
-    names = [name for name in corpus.steps if name not in ("select", "pack") and corpus.items(name)]
+    names = [name for name in corpus.steps if name not in ("split", "select", "pack") and corpus.items(name)]
     used = sorted({weight for name in names for weight in corpus.steps[name].weights()})
     return {
         "steps": {name: corpus.key(name) for name in names},

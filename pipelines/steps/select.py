@@ -111,8 +111,9 @@ class Select(Step[SelectConfig]):
             for name in ("who", "words", "voices")
         }
         knows = corpus.steps["who"].config.model != "none"
+        parted = {row["source_id"] for row in corpus.rows("split") if row["status"] != Status.OK}
         for row in corpus.rows("ingest"):
-            if row["status"] != Status.OK:
+            if row["status"] != Status.OK or row["source_id"] in parted:
                 continue
             wanted = {
                 "watch": row["video_stream"] is not None,

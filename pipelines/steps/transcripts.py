@@ -24,7 +24,9 @@ def read(workspace: Workspace, transcript: dict[str, Any], recording_name: str) 
     from manifests.transcripts import TranscriptError, read_transcript
 
     path = Path(workspace.source_path(transcript["path"]))
-    found = read_transcript(path).of(recording_name)
+    found = read_transcript(path, transcript.get("format")).of(recording_name)
+    if transcript.get("speaker"):
+        found = found.said_by(transcript["speaker"])
     if hashlib.sha256(path.read_bytes()).hexdigest() != transcript["sha256"]:
         raise SourceChangedError(f"{path} changed since it was listed")
     if not found.text:
