@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from synth.voices.hibari_voice import RATE_HZ, HibariVoice
+from synth.voices.trimming import trim
 
 SENTENCES = (
     "Good morning, and welcome to the demo.",
@@ -23,8 +25,6 @@ SENTENCES = (
 LEAD_S = 0.4
 PAUSE_S = 0.5
 _PEAK = 0.5
-_TRIM_DB = -40.0
-_TRIM_WINDOW_S = 0.02
 
 
 @dataclass(frozen=True)
@@ -45,15 +45,8 @@ def speak(text: str) -> tuple[NDArray[np.float32], int]:
 
     Raises ImportError, naming the extra, when hibari-tts is missing.
     """
-    voice = _voice()
-    pcm = np.asarray(voice(text, seed=0), np.float32)
-    rate_hz = int(voice.sample_rate)
-    pcm *= np.float32(_PEAK / np.abs(pcm).max())
-    window = round(_TRIM_WINDOW_S * rate_hz)
-    frames = pcm[: len(pcm) // window * window].reshape(-1, window)
-    level = np.sqrt(np.square(frames).mean(axis=1))
-    loud = np.nonzero(level > level.max() * 10 ** (_TRIM_DB / 20))[0]
-    return pcm[loud[0] * window : (loud[-1] + 1) * window], rate_hz
+    speech = trim(_voice().speak(text, seed=0))
+    return speech.pcm * np.float32(_PEAK / np.abs(speech.pcm).max()), speech.rate_hz
 
 
 def speak_track(texts: Sequence[str], duration_s: float) -> Speech:
@@ -62,7 +55,7 @@ def speak_track(texts: Sequence[str], duration_s: float) -> Speech:
     Raises ValueError when not even the first one fits.
     """
     spans: list[tuple[float, float]] = []
-    start_s, rate_hz = LEAD_S, int(_voice().sample_rate)
+    start_s, rate_hz = LEAD_S, RATE_HZ
     pcm = np.zeros(round(duration_s * rate_hz), np.float32)
     for text in texts:
         spoken, _ = speak(text)
@@ -79,9 +72,5 @@ def speak_track(texts: Sequence[str], duration_s: float) -> Speech:
 
 
 @lru_cache(maxsize=1)
-def _voice() -> Any:
-    try:
-        from hibari import Hibari
-    except ImportError as error:
-        raise ImportError("speaking needs hibari-tts: pip install 'duologue[demo]'") from error
-    return Hibari(threads=1)
+def _voice() -> HibariVoice:
+    return HibariVoice()

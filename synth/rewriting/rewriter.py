@@ -1,0 +1,187 @@
+"""Rewriting, row by row: ask, check, ask again, and end each row with a text or with its reason.
+
+Rows run concurrently on an event loop of their own in a thread; `run` hands them out as they finish. Only
+as many dialogues are read as are being worked on, so memory does not grow with their number.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from manifests.ids import digest
+from manifests.store import Store
+from synth.rewriting.answers import Response, response_format
+from synth.rewriting.asking import Counts, Requests
+from synth.rewriting.budget import Budget, BudgetSpentError, Tokens
+from synth.rewriting.cache import Cache
+from synth.rewriting.chat import Chat, NoAnswerError, Reply, Request, ServerUnusableError
+from synth.rewriting.checks import Failure, names_of
+from synth.rewriting.config import RewriteConfig
+from synth.rewriting.judging import Answer, judge, told
+from synth.rewriting.prompt_files import Prompt, load_prompt
+from synth.rewriting.rewritten import Fault, Rewritten, model_name
+from synth.rewriting.scripts import Dialogue
+from synth.rewriting.tasks import Task, plan
+
+if TYPE_CHECKING:
+    from anyio.streams.memory import MemoryObjectSendStream
+
+_SHOWN_LETTERS = 500
+"""So much of an answer that failed is shown to the model again."""
+
+
+class Rewriter:
+    """Rewrites dialogues. `store` keeps the answers (below `llm/`): what is there costs nothing again.
+
+    `counts` and `spent` tell what the last run sent and what the folder has cost; neither enters a row.
+    Raises ApiKeyError or PromptError at once.
+    """
+
+    def __init__(self, config: RewriteConfig, store: Store) -> None:
+        self.config = config
+        self.counts = Counts()
+        self.spent = Tokens()
+        self.prompts: dict[str, Prompt] = {
+            kind: load_prompt(kind, config.prompts) for kind in dict.fromkeys(config.kinds)
+        }
+        self._cache = Cache(store)
+        self._unusable: str | None = None
+        self._unanswered = 0
+        Chat(config.server)  # a missing key is told before any work
+
+    def identity(self) -> dict[str, Any]:
+        """All that decides the rows of a dialogue, for a step's key."""
+        prompts = {kind: prompt.sha for kind, prompt in self.prompts.items()}
+        return {"config": self.config.identity(), "prompts": prompts}
+
+    def run(self, dialogues: Iterable[Dialogue]) -> Iterator[Rewritten]:
+        """A row for every planned rewrite, in the order they finish (receipts sort them by key).
+
+        Raises ServerUnusableError, after the rows in flight, when no request can succeed; what the server
+        has answered is kept, and the next run goes on from there.
+        """
+        import anyio
+        from anyio.from_thread import start_blocking_portal
+
+        self.counts, self._unusable, self._unanswered = Counts(), None, 0
+        with start_blocking_portal() as portal:
+            send, receive = anyio.create_memory_object_stream[Rewritten](self.config.server.concurrency)
+            work = portal.start_task_soon(self._serve, iter(dialogues), send)
+            try:
+                while True:
+                    try:
+                        yield portal.call(receive.receive)
+                    except anyio.EndOfStream:
+                        break
+                work.result()
+            finally:
+                work.cancel()
+        if self._unusable is not None:
+            raise ServerUnusableError(self._unusable)
+
+    def rewrite(self, dialogue: Dialogue) -> list[Rewritten]:
+        """All rows of one dialogue, sorted by key. Raises ServerUnusableError."""
+        return sorted(self.run([dialogue]), key=lambda row: row.key)
+
+    async def _serve(self, dialogues: Iterator[Dialogue], send: MemoryObjectSendStream[Rewritten]) -> None:
+        planned = (one for dialogue in dialogues for one in plan(dialogue, self.config))
+        start = await asyncio.to_thread(self._cache.spent) if self.config.budget.limited else Tokens()
+        budget = Budget(self.config.budget, start)
+        async with send, Chat(self.config.server, on_try=self._sent) as chat:
+            requests = Requests(chat, self._cache, budget, self.counts)
+            try:
+                async with asyncio.TaskGroup() as workers:
+                    for _ in range(self.config.server.concurrency):
+                        workers.create_task(self._work(planned, requests, send))
+            except BaseExceptionGroup as group:
+                raise group.exceptions[0] from None  # such as a line of the scripts that is wrong
+        self.spent = budget.spent
+
+    async def _work(
+        self,
+        planned: Iterator[Task | Rewritten],
+        requests: Requests,
+        send: MemoryObjectSendStream[Rewritten],
+    ) -> None:
+        """One of the workers that share `planned`: at most one row at a time is in its hands."""
+        while self._unusable is None:
+            task = next(planned, None)
+            if task is None:
+                return
+            if isinstance(task, Rewritten):
+                await send.send(task)
+                continue
+            try:
+                row = await self._row(task, requests)
+            except ServerUnusableError as error:
+                self._unusable = str(error)
+                return
+            self._unanswered = self._unanswered + 1 if row.fault is Fault.LLM_NO_ANSWER else 0
+            if self._unanswered == self.config.server.give_up_after:
+                self._unusable = f"no answer to {self._unanswered} rows in a row; the last: {row.detail}"
+            await send.send(row)
+
+    def _sent(self) -> None:
+        self.counts.sent += 1
+
+    async def _row(self, task: Task, requests: Requests) -> Rewritten:
+        prompt = self.prompts[task.kind]
+        messages = asked = prompt.messages(task.places)
+        task = replace(task, shown=replace(task.shown, instructions=prompt.own_words))
+        row = replace(task.row, model=self.config.model, cached=True)
+        row = replace(row, prompt=prompt.name, prompt_version=prompt.version, prompt_sha=prompt.sha)
+        detail = ""
+        for attempt in range(1, self.config.attempts + 1):
+            request = self._request(task, asked, attempt)
+            try:
+                reply, cached = await requests.ask(request)
+            except BudgetSpentError as error:
+                return replace(row, fault=Fault.LLM_BUDGET_SPENT, detail=str(error), cached=False)
+            except NoAnswerError as error:
+                return replace(row, fault=Fault.LLM_NO_ANSWER, detail=str(error), cached=False)
+            answer, found = judge(reply, task, self.config)
+            row = replace(
+                row,
+                attempts=attempt,
+                served_model=model_name(reply.served_model),
+                request=request.key,
+                failed_checks=tuple(dict.fromkeys((*row.failed_checks, *names_of(found)))),
+                prompt_tokens=row.prompt_tokens + reply.prompt_tokens,
+                completion_tokens=row.completion_tokens + reply.completion_tokens,
+                cached=row.cached and cached,
+            )
+            if answer is not None and not found:
+                return _accepted(row, answer)
+            detail = f"attempt {attempt}: " + "; ".join(f"{one.check}: {one.detail}" for one in found)
+            asked = [*messages, *_again(prompt, reply, found)]
+        return replace(row, fault=Fault.REWRITE_REJECTED, detail=detail[:_SHOWN_LETTERS])
+
+    def _request(self, task: Task, messages: list[tuple[str, str]], attempt: int) -> Request:
+        sampling = self.config.sampling
+        parameters: dict[str, Any] = {
+            "temperature": sampling.temperature,
+            "top_p": sampling.top_p,
+            "max_tokens": sampling.max_tokens,
+            "response_format": response_format(task.kind, sampling.answer_format),
+            **sampling.extra,
+        }
+        if sampling.seed is not None:
+            # 31 bits: servers read it as a signed int
+            seed = int(digest("rewrite", sampling.seed, task.row.key, attempt, length=8), 16) >> 1
+            parameters["seed"] = seed
+        return Request(self.config.model, tuple(messages), parameters)
+
+
+def _again(prompt: Prompt, reply: Reply, found: list[Failure]) -> list[tuple[str, str]]:
+    """The answer that failed, and what is wrong with it; a prompt without `retry` only gets another seed."""
+    if not prompt.retry:
+        return []
+    return [("assistant", reply.text[:_SHOWN_LETTERS]), ("user", prompt.again(told(found)))]
+
+
+def _accepted(row: Rewritten, answer: Answer) -> Rewritten:
+    text = answer.response.strip() if isinstance(answer, Response) else None
+    return replace(row, text=text, answer=answer.model_dump_json())
