@@ -15,7 +15,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from rich.console import Console
 
-from pipelines.cli_tools import CorpusUrl, tools
+from pipelines.cli_look import looking
+from pipelines.cli_people import people
+from pipelines.cli_sets import sets
+from pipelines.cli_tools import tools
 from pipelines.exits import balance, fail, user_errors
 
 if TYPE_CHECKING:
@@ -32,7 +35,18 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-Clips = Annotated[Path, typer.Argument(help="Folder of recordings (or one file), searched recursively.")]
+DEFAULT = "talking-face"
+Clips = Annotated[
+    str, typer.Argument(help="Folder of recordings (or one file), searched recursively; or s3://…")
+]
+ReaderName = Annotated[str, typer.Option("--reader", help="Layout of the corpus; see `duologue readers`.")]
+ReaderOptions = Annotated[
+    list[str] | None, typer.Option("--reader-option", help="NAME=VALUE for the reader. Repeatable.")
+]
+StageFolder = Annotated[
+    Path | None,
+    typer.Option("--stage", help="Where tars are unpacked and remote files kept. Default: OUT.stage"),
+]
 Preset = Annotated[str | None, typer.Option(help="Preset to start from; see `duologue config --list`.")]
 ConfigFile = Annotated[Path | None, typer.Option("--config", help="YAML laid over the preset.")]
 Settings = Annotated[
@@ -44,26 +58,36 @@ Sidecar = Annotated[
 
 
 def _corpus(
-    clips: Path,
+    clips: str,
     out: str,
-    preset: str | None,
-    config: Path | None,
-    settings: list[str] | None,
+    config: BuildConfig,
+    *,
     sidecar: Path | None,
-) -> tuple[Corpus, BuildConfig]:
-    from manifests.sources.folder import list_folder
+    reader: str,
+    reader_options: list[str] | None,
+    stage: Path | None,
+) -> Corpus:
+    from manifests.sources.readers import read_corpus
     from manifests.store import Store
+    from manifests.tombstones import living, read_tombstones
     from pipelines.build import build_steps
-    from pipelines.config import load_config
     from pipelines.corpus import Corpus
 
-    chosen = load_config(preset=preset or "talking-face", path=config, overrides=settings or ())
-    listing = list_folder(clips, sidecar=sidecar)
-    root = clips.parent if clips.is_file() else clips
-    corpus = Corpus(
-        Store(out), str(root.resolve()), listing, build_steps(chosen), unit_s=chosen.engine.unit_s
-    )
-    return corpus, chosen
+    given = {}
+    for option in reader_options or ():
+        name, equals, value = option.partition("=")
+        if not equals:
+            fail(f"--reader-option {option}: expected NAME=VALUE", 2)
+        given[name] = value
+    if stage is None and "://" not in out:
+        stage = Path(f"{out.rstrip('/')}.stage")
+    listing, root = read_corpus(clips, reader=reader, stage=stage, sidecar=sidecar, options=given)
+    store = Store(out)
+    listing, left_out = living(listing, read_tombstones(store))
+    if left_out:
+        message = f"{left_out} recordings of people who were forgotten are left out"
+        typer.secho(f"duologue: {message}", fg="yellow", err=True)
+    return Corpus(store, root, listing, build_steps(config), unit_s=config.engine.unit_s)
 
 
 def _engine(
@@ -85,6 +109,9 @@ def build(
     config: ConfigFile = None,
     settings: Settings = None,
     sidecar: Sidecar = None,
+    reader: ReaderName = "folder",
+    reader_options: ReaderOptions = None,
+    stage: StageFolder = None,
     engine: Annotated[
         Literal["ray", "local"], typer.Option(help="local: this process, for debugging.")
     ] = "ray",
@@ -109,6 +136,7 @@ def build(
     """
     with user_errors():
         from pipelines import build as building
+        from pipelines.config import load_config
         from pipelines.reporter import make_reporter
         from pipelines.summary import summary_tables
 
@@ -117,7 +145,16 @@ def build(
             fail(f"--retry {', '.join(wrong)}: expected failed or quarantined", 2)
         if allow_untrained:
             settings = [*(settings or ()), "tokenize.allow_untrained=true"]
-        corpus, chosen = _corpus(clips, out, preset, config, settings, sidecar)
+        chosen = load_config(preset=preset or DEFAULT, path=config, overrides=settings or ())
+        corpus = _corpus(
+            clips,
+            out,
+            chosen,
+            sidecar=sidecar,
+            reader=reader,
+            reader_options=reader_options,
+            stage=stage,
+        )
         built = building.build(
             corpus,
             chosen,
@@ -146,96 +183,26 @@ def plan(
     config: ConfigFile = None,
     settings: Settings = None,
     sidecar: Sidecar = None,
+    reader: ReaderName = "folder",
+    reader_options: ReaderOptions = None,
+    stage: StageFolder = None,
 ) -> None:
     """Say what `build` would do: units, hours, GB and time. Runs nothing and writes nothing."""
     with user_errors():
+        from pipelines.config import load_config
         from pipelines.planning import estimate, plan_table
 
-        corpus, _ = _corpus(clips, out or "memory://duologue-plan", preset, config, settings, sidecar)
+        chosen = load_config(preset=preset or DEFAULT, path=config, overrides=settings or ())
+        corpus = _corpus(
+            clips,
+            out or "memory://duologue-plan",
+            chosen,
+            sidecar=sidecar,
+            reader=reader,
+            reader_options=reader_options,
+            stage=stage,
+        )
         Console().print(plan_table(estimate(corpus)))
-
-
-@app.command()
-def status(corpus: CorpusUrl) -> None:
-    """Show how far a build has come, and whether its sums balance."""
-    with user_errors():
-        from pipelines.accounting import account
-        from pipelines.build import recall
-        from pipelines.summary import status_table, summary_tables
-
-        found, _ = recall(corpus)
-        books = account(found)
-        console = Console()
-        console.print(status_table(found))
-        if not books.problems:
-            for table in summary_tables(found, books):
-                console.print(table)
-        else:
-            console.print("Not finished; run the same build again to resume. Open:")
-            for problem in books.problems[:10]:
-                console.print(f"  {problem}", markup=False)
-
-
-@app.command()
-def failures(
-    corpus: CorpusUrl,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
-) -> None:
-    """List every source, clip and sidecar line that did not end `ok`, with its reason and a remedy."""
-    with user_errors():
-        from pipelines.accounting import account
-        from pipelines.build import recall
-        from pipelines.summary import failures_tables
-
-        rows = [row for row in account(recall(corpus)[0]).rows if row["status"] != "ok"]
-        if as_json:
-            for row in rows:
-                typer.echo(json.dumps(row, ensure_ascii=False))
-        else:
-            for table in failures_tables(rows):
-                Console().print(table)
-
-
-@app.command()
-def replay(
-    corpus: CorpusUrl,
-    unit: Annotated[str, typer.Argument(help="A unit, clip key, source id or path, as `failures` shows it.")],
-    step: Annotated[str | None, typer.Option(help="Only this step.")] = None,
-) -> None:
-    """Run a unit again in this process, without committing, and compare it with its receipt.
-
-    A unit that fails shows its whole traceback.
-    """
-    with user_errors():
-        from pipelines.look import replay_unit
-
-        for line in replay_unit(corpus, unit, step=step):
-            typer.echo(line)
-
-
-@app.command()
-def inspect(
-    corpus: CorpusUrl,
-    key: Annotated[str, typer.Argument(help="Key of a sample, or any unique beginning of it.")],
-    png: Annotated[Path | None, typer.Option(dir_okay=False, help="Also draw its lips and curves.")] = None,
-    html: Annotated[
-        Path | None,
-        typer.Option(
-            dir_okay=False, help="Also write a page: the clip with boxes and mesh, above its curves."
-        ),
-    ] = None,
-) -> None:
-    """Show a sample: its KEY.json, and what each member decodes to."""
-    with user_errors():
-        from pipelines.look import draw_sample, sample_report
-
-        Console().print(sample_report(corpus, key))
-        if png is not None:
-            typer.echo(f"wrote {draw_sample(corpus, key, png)}")
-        if html is not None:
-            from pipelines.sample_page import write_page
-
-            typer.echo(f"wrote {write_page(corpus, key, html)}")
 
 
 @app.command()
@@ -260,6 +227,9 @@ def config(
             typer.echo(dump_config(load_config(preset=preset, path=path, overrides=settings or ())))
 
 
+app.add_typer(looking)
+app.add_typer(sets)
+app.add_typer(people)
 app.add_typer(tools)  # after the commands above, so that --help lists those first
 
 

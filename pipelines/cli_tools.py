@@ -29,6 +29,17 @@ def models(
 
 
 @tools.command()
+def readers() -> None:
+    """List the corpus layouts that `build --reader` knows, and the options of each."""
+    with user_errors():
+        from manifests.sources.readers import READERS
+
+        for name, one in READERS.items():
+            options = " ".join(f"{option}=…" for option in one.options)
+            typer.echo(f"{name}: {one.description}" + (f" [{options}]" if options else ""))
+
+
+@tools.command()
 def doctor(
     folder: Annotated[Path, typer.Argument(help="Where the output will go (its disk is checked).")] = Path(),
 ) -> None:

@@ -12,6 +12,7 @@ import typer
 def user_errors() -> Iterator[None]:
     """Turn the errors a user can cause or cure into one message and an exit code."""
     from extractors.weights import WeightsError
+    from manifests.corpus_reader import CorpusError as FinishedCorpusError
     from manifests.sidecar import SidecarError
     from manifests.sources.folder import CorpusError
     from manifests.store import StoreError, StoreLockedError
@@ -21,11 +22,16 @@ def user_errors() -> Iterator[None]:
     from pipelines.engine import EngineError
     from pipelines.fitting import FittingError
     from pipelines.look import NotFoundError
+    from pipelines.step import UnusableError
+    from pipelines.testsets.clean import NotPackedError
+    from synth.rewriting.api_key import ApiKeyError
+    from synth.rewriting.scripts import ScriptError
 
     try:
         yield
     except (
         CorpusError,
+        FinishedCorpusError,
         SidecarError,
         StoreError,
         StoreLockedError,
@@ -33,6 +39,10 @@ def user_errors() -> Iterator[None]:
         FittingError,
         NoCorpusError,
         NotFoundError,
+        NotPackedError,
+        ApiKeyError,
+        ScriptError,
+        UnusableError,
         WeightsError,
     ) as error:
         fail(str(error), 2)

@@ -16,7 +16,16 @@ from extractors.weights import WeightsError
 from manifests.reasons import Reason
 from manifests.receipts import write_receipt
 from manifests.store import Store
-from pipelines.step import Resources, SourceChangedError, Step, Unit, Workspace, expected_s, load_step
+from pipelines.step import (
+    Resources,
+    SourceChangedError,
+    Step,
+    Unit,
+    UnusableError,
+    Workspace,
+    expected_s,
+    load_step,
+)
 
 
 @dataclass(frozen=True)
@@ -122,4 +131,4 @@ def is_fatal(error: BaseException) -> bool:
         return True
     if isinstance(error, RuntimeError) and "CUDA" in str(error):
         return True
-    return isinstance(error, ImportError | MemoryError | WeightsError)
+    return isinstance(error, ImportError | MemoryError | WeightsError | UnusableError)

@@ -164,6 +164,10 @@ class Workspace:
         return self.store.artifact(f"{self.folder}/data/{name}")
 
 
+class UnusableError(Exception):
+    """What the step needs is not there (a server, a voice): every unit would fail, so the run stops."""
+
+
 class SourceChangedError(Exception):
     """A source is gone or differs from the listing. Nothing is committed: the next run lists it anew."""
 
@@ -245,10 +249,14 @@ class Step(ABC, Generic[ConfigT]):
         """Digest of everything that decides the step's output, given equal items."""
         from extractors.weights import weights_sha256
 
-        config = self.config.model_dump(mode="json")
+        config = self.identity()
         weights = {name: weights_sha256(name) for name in self.weights()}
         parts = [self.name, self.version, config, weights, self.made_of(), list(upstream_keys)]
         return digest("step", *parts, length=12)
+
+    def identity(self) -> dict[str, Any]:
+        """What of the config decides the output: all of it, unless a step knows better."""
+        return self.config.model_dump(mode="json")
 
     def made_of(self) -> dict[str, Any]:
         """Versions of the code behind the step that its own `version` does not cover."""
@@ -289,8 +297,9 @@ def load_step(path: str, config: dict[str, Any]) -> Step[Any]:
 
 def config_model(step_class: type[Step[Any]]) -> type[BaseModel]:
     """The `X` of `class Some(Step[X])`."""
-    for base in getattr(step_class, "__orig_bases__", ()):
-        for argument in get_args(base):
-            if isinstance(argument, type) and issubclass(argument, BaseModel):
-                return argument
+    for ancestor in step_class.__mro__:
+        for base in ancestor.__dict__.get("__orig_bases__", ()):
+            for argument in get_args(base):
+                if isinstance(argument, type) and issubclass(argument, BaseModel):
+                    return argument
     raise TypeError(f"{step_class.__name__} must subclass Step[ItsConfig]")

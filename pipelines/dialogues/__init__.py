@@ -1,0 +1,1 @@
+"""`duologue dialogue`: two people talking, recorded or made, as two streams with words, turns and events."""

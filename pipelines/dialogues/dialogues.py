@@ -1,0 +1,149 @@
+"""`duologue dialogue synth`: the steps from scripts to shards, then the books."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from manifests.reasons import Status
+from manifests.schemas import MANIFEST
+from manifests.sources import Listing
+from manifests.store import Store
+from pipelines.accounting import Account, index_table, packed
+from pipelines.build import SETTINGS, Built, NoCorpusError, publish_books
+from pipelines.config import load_as, parse_as
+from pipelines.dialogues.arrange import Arrange
+from pipelines.dialogues.corpus import ScriptCorpus
+from pipelines.dialogues.label import Label
+from pipelines.dialogues.render import Render, RenderConfig
+from pipelines.dialogues.rewrite import Rewrite, RewriteStepConfig
+from pipelines.dialogues.samples import PackDialogues, dialogue_ends
+from pipelines.dialogues.sections import SynthConfig
+from pipelines.dialogues.speak import Speak
+from pipelines.engine import Engine
+from pipelines.reporter import Reporter
+from pipelines.run import check_steps, run_steps
+from pipelines.step import Step
+from pipelines.steps.tokenize import Tokenize
+from pipelines.steps.units import Units
+
+PRESETS = Path(__file__).parent / "presets"
+
+
+def synth_steps(config: SynthConfig) -> dict[str, Step[Any]]:
+    """In order. What is made of a clip's sound in a build is made of each side of a dialogue too."""
+    return {
+        "rewrite": Rewrite(RewriteStepConfig(rewrite=config.rewrite)),
+        "speak": Speak(config.speak),
+        "arrange": Arrange(config.arrange),
+        "render": Render(RenderConfig()),
+        "tokenize": Tokenize(config.tokenize),
+        "units": Units(config.units),
+        "label": Label(config.labels),
+        "pack": PackDialogues(config.pack),
+    }
+
+
+def load_synth(*, preset: str | None, path: Path | None, overrides: Sequence[str] = ()) -> SynthConfig:
+    """A preset, a YAML file over it, `section.key=value` over both. Raises ConfigError."""
+    return load_as(SynthConfig, PRESETS, preset=preset, path=path, overrides=overrides)
+
+
+def open_synth(scripts: Path, out: str, config: SynthConfig) -> ScriptCorpus:
+    """The dialogues in `out` that are made of a file of scripts."""
+    steps = synth_steps(config)
+    root = str(scripts.resolve())
+    return ScriptCorpus(Store(out), root, Listing(()), steps, unit_s=config.engine.unit_s, config=config)
+
+
+def make_dialogues(
+    corpus: ScriptCorpus,
+    *,
+    engine: Engine,
+    reporter: Reporter,
+    retry: Sequence[str] = (),
+    break_lock: bool = False,
+) -> Built:
+    """Run every step to completion, then publish index and manifest.
+
+    Raises ScriptError for a line of the scripts that is wrong, UnusableError for a voice that cannot speak,
+    and as `build` does.
+    """
+    assert corpus.scripts is not None  # a file that is wrong stops the run here
+    check_steps(corpus, corpus.config.engine)
+    with corpus.store.locked(break_lock=break_lock):
+        corpus.store.sweep()
+        settings = {
+            "command": "dialogue synth",
+            "scripts": corpus.source_root,
+            "config": corpus.config.model_dump(mode="json"),
+        }
+        text = yaml.safe_dump(settings, sort_keys=False, allow_unicode=True)
+        corpus.store.write(SETTINGS, text.encode("utf-8"))
+        run_steps(corpus, corpus.config.engine, engine=engine, reporter=reporter, retry=retry)
+        books = dialogue_books(corpus)
+        publish_books(corpus.store, books, None if books.problems else index_table(corpus))
+        return Built(corpus, books)
+
+
+def recall_synth(url: str) -> ScriptCorpus:
+    """The dialogues that an earlier run left in a folder. Raises NoCorpusError."""
+    store = Store(url)
+    if not store.exists(SETTINGS):
+        raise NoCorpusError(f"{url}: no {SETTINGS} there; is it the --out folder of a dialogue?")
+    settings = yaml.safe_load(store.read(SETTINGS))
+    if settings.get("command") != "dialogue synth":
+        raise NoCorpusError(f"{url} holds no dialogues that were made of scripts")
+    config = parse_as(SynthConfig, settings["config"], f"{url}/{SETTINGS}")
+    return open_synth(Path(settings["scripts"]), url, config)
+
+
+def dialogue_books(corpus: ScriptCorpus) -> Account:
+    """What became of every dialogue, and of every rewrite and utterance that did not end ok."""
+    problems = []
+    for name in corpus.steps:
+        answered = {row["item"] for row in corpus.rows(name)}
+        missing = len(corpus.items(name).keys() - answered)
+        if missing:
+            problems.append(f"step {name}: {missing} planned items have no row")
+    in_shards = list(packed(corpus))
+    views = Counter(row["key"].rpartition("-")[0] for row in in_shards)
+    shards = {row["key"].rpartition("-")[0]: row["shard"] for row in in_shards}
+    dialogues = [_line(corpus, *end, shards) for end in dialogue_ends(corpus)]
+    problems += [f"dialogue {row['key']}: no end" for row in dialogues if row["status"] not in set(Status)]
+    for row in dialogues:
+        wanted = 2 if row["status"] == Status.OK else 0
+        if views[row["key"]] != wanted:
+            problems.append(f"dialogue {row['key']}: {views[row['key']]} views in shards, not {wanted}")
+    parts = [
+        {**dict.fromkeys(MANIFEST.names), "kind": "clip", "key": row["key"], "step": name, **_told(row)}
+        for name in ("rewrite", "speak")
+        for row in corpus.rows(name)
+        if row["status"] != Status.OK
+    ]
+    rows = sorted([*dialogues, *parts], key=lambda row: (row["kind"], row["key"]))
+    return Account(
+        rows=tuple(rows),
+        problems=tuple(problems),
+        sources=Counter(row["status"] for row in dialogues),
+        clips=Counter(str(row["status"]) for row in corpus.rows("speak")),
+        reasons=Counter(row["reason"] for row in rows if row["reason"]),
+    )
+
+
+def _line(
+    corpus: ScriptCorpus, key: str, step: str, row: dict[str, Any] | None, shards: dict[str, str]
+) -> dict[str, Any]:
+    line = {**dict.fromkeys(MANIFEST.names), "kind": "source", "key": key, "source_id": key, "path": key}
+    line |= {"step": step, "split": corpus.splits[key], "status": "open"}
+    if step == "pack":
+        return line | {"status": str(Status.OK), "shard": shards.get(key)}
+    return line | (_told(row) if row else {})
+
+
+def _told(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: row[name] for name in ("status", "reason", "detail")}

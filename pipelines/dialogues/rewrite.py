@@ -1,0 +1,111 @@
+"""rewrite: what an LLM makes of the scripts' turns. One item a dialogue, many in flight at a time.
+
+Answers are kept in the store by what was asked, so a killed run asks again at most what was in flight.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from manifests.ids import digest
+from manifests.reasons import Reason
+from manifests.receipts import Row
+from pipelines.dialogues.corpus import scripts_of
+from pipelines.section import Section
+from pipelines.step import Item, Resources, Step, Unit, UnusableError, Workspace
+from synth.rewriting.config import RewriteConfig
+from synth.rewriting.rewritten import REWRITTEN, Rewritten
+from synth.rewriting.scripts import Dialogue
+
+if TYPE_CHECKING:
+    from pipelines.corpus import Corpus
+
+DIALOGUES_A_UNIT = 64
+TURN_S = 3.0
+
+
+class RewriteStepConfig(Section):
+    """The rewriting, if any."""
+
+    rewrite: RewriteConfig | None = None
+
+
+class Rewrite(Step[RewriteStepConfig]):
+    """A row for each planned rewrite; a dialogue of which nothing is to be rewritten has one of its own."""
+
+    name = "rewrite"
+    version = 1
+    speed = 10.0
+    resources = Resources(cpus=1.0, memory_gb=0.5)
+    measurements = REWRITTEN
+
+    @property
+    def wanted(self) -> bool:
+        """Whether an LLM is asked for."""
+        return self.config.rewrite is not None
+
+    def plan(self, corpus: Corpus) -> Iterable[Item]:
+        """Every dialogue of the scripts."""
+        if self.wanted:
+            for dialogue in scripts_of(corpus).scripts:
+                plain = dialogue.model_dump(mode="json")
+                item = f"{dialogue.id}-{digest(plain, length=8)}"
+                yield Item(item, dialogue.id, {"dialogue": plain}, TURN_S * len(dialogue.turns))
+
+    def identity(self) -> dict[str, Any]:
+        """What decides the text: not the server, its limits or the budget."""
+        from synth.rewriting.prompt_files import load_prompt
+
+        config = self.config.rewrite
+        if config is None:
+            return {}
+        prompts = {kind: load_prompt(kind, config.prompts).sha for kind in config.kinds}
+        return {"config": config.identity(), "prompts": prompts}
+
+    def bundle(self, items: Sequence[Item], *, unit_s: float) -> list[Unit]:
+        """Enough of them to keep the server busy."""
+        starts = range(0, len(items), DIALOGUES_A_UNIT)
+        return [Unit.of(items[start : start + DIALOGUES_A_UNIT]) for start in starts]
+
+    def run_item(self, item: Item, workspace: Workspace) -> list[Row]:
+        """One dialogue alone; `run` does many at a time."""
+        return self.run(Unit.of([item]), workspace)
+
+    def run(self, unit: Unit, workspace: Workspace) -> list[Row]:
+        """All of the unit's dialogues at once. Raises UnusableError when no request can succeed."""
+        from synth.rewriting.chat import ServerUnusableError
+        from synth.rewriting.rewriter import Rewriter
+
+        assert self.config.rewrite is not None
+        rewriter = Rewriter(self.config.rewrite, workspace.store)
+        dialogues = {item.source_id: Dialogue.model_validate(item.inputs["dialogue"]) for item in unit.items}
+        items = {item.source_id: item for item in unit.items}
+        try:
+            rows = [_row(items[one.dialogue_id], one) for one in rewriter.run(dialogues.values())]
+        except ServerUnusableError as error:
+            raise UnusableError(str(error)) from error
+        told = {row.source_id for row in rows}
+        nothing = [Rewritten(f"{name}-none", str(name), "none", None) for name in items if name not in told]
+        return rows + [_row(items[one.dialogue_id], one) for one in nothing]
+
+
+def _row(item: Item, one: Rewritten) -> Row:
+    reason = Reason(str(one.fault)) if one.fault else None
+    told = {"status": one.status, "reason": reason, "detail": one.detail}
+    return item.row(one.key, measures=one.measures(), **told)
+
+
+def rewritten(corpus: Corpus) -> dict[str, list[Rewritten]]:
+    """The rows of each dialogue, as the rewriter gave them."""
+    from synth.rewriting.rewritten import Fault
+
+    found: dict[str, list[Rewritten]] = {}
+    for row in corpus.rows("rewrite"):
+        fields = {name: row[name] for name in REWRITTEN.names} | {
+            "failed_checks": tuple(row["failed_checks"])
+        }
+        fault = Fault(row["reason"]) if row["reason"] in set(Fault) else None
+        one = Rewritten(key=row["key"], fault=fault, detail=row["detail"], **fields)
+        found.setdefault(row["dialogue_id"], []).append(one)
+    return found
