@@ -15,6 +15,7 @@ from manifests.reasons import ItemError, Reason
 from manifests.receipts import Row
 from manifests.sidecar import LABEL_SCHEMA
 from manifests.sources.folder import fingerprint
+from manifests.tombstones import read_tombstones
 from pipelines.sections import IngestConfig
 from pipelines.step import Item, Resources, SourceChangedError, Step, Workspace
 
@@ -87,6 +88,8 @@ class Ingest(Step[IngestConfig]):
         measures |= {"path": item.inputs["path"], "fingerprint": item.inputs["fingerprint"]}
         measures |= {"content_sha256": sha256_file(path), **item.inputs["labels"]}
         guard_unchanged(path, item.inputs["fingerprint"])
+        if read_tombstones(workspace.store).has_content(measures["content_sha256"]):
+            raise ItemError(Reason.FORGOTTEN, "its content is that of a forgotten person's recording")
         return [item.row(measures=measures)]
 
 
