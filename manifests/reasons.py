@@ -125,6 +125,10 @@ class Reason(StrEnum):
     # dialogues
     NOT_ARRANGED = "not_arranged"
     NOT_A_DYAD = "not_a_dyad"
+    CHANNELS_SWAPPED = "channels_swapped"
+    CROSS_TALK = "cross_talk"
+    SIDES_UNEQUAL = "sides_unequal"
+    NO_WORD_BOUNDARY = "no_word_boundary"
     NO_ROOM_TONE = "no_room_tone"
     # the engine
     CRASHED = "crashed"

@@ -110,8 +110,14 @@ REMEDIES: dict[Reason, str] = {
     Reason.VOICE_DIFFERS: "the rendered voice is not like that of the reference",
     Reason.NOT_ARRANGED: "the turns could not be laid out in time; see the detail",
     Reason.FORGOTTEN: "the recording is of somebody who was forgotten; take it out of the folder",
+    Reason.NO_WORD_BOUNDARY: "the clip has too few words with times to pause between; build the "
+    "corpus with `words`",
     Reason.NO_ROOM_TONE: "the recording has no quiet part to take its room tone from",
     Reason.NOT_A_DYAD: "a dialogue has two voices, and here others are heard, or only one",
+    Reason.CHANNELS_SWAPPED: "a side holds the voice of the other one; exchange the labels, or the files",
+    Reason.CROSS_TALK: "each microphone hears both people almost alike; who speaks cannot be told by it",
+    Reason.SIDES_UNEQUAL: "the two recordings of the dialogue differ in length by more than "
+    "`dyads.max_difference_s`; they may not be of one instant",
     Reason.CRASHED: "the worker process died three times on this unit; `duologue replay` it",
     Reason.RAISED: "the step raised an unexpected error three times; `duologue replay` shows the traceback",
     Reason.TIMED_OUT: "the unit ran past its deadline three times and was killed",

@@ -5,7 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from manifests.ids import digest
-from pipelines.testsets.grid import AudioConfig, GridConfig, MaskConfig, VideoConfig, shown
+from pipelines.testsets.grid import (
+    AudioConfig,
+    GridConfig,
+    MaskConfig,
+    PauseConfig,
+    VideoConfig,
+    shown,
+)
 
 CLEAN = "clean"
 
@@ -52,17 +59,30 @@ class MaskCell:
 
 
 @dataclass(frozen=True)
+class PauseCell:
+    """One family of pauses."""
+
+    family: PauseConfig
+
+    @property
+    def name(self) -> str:
+        """That of the family."""
+        return self.family.title
+
+
+@dataclass(frozen=True)
 class Condition:
-    """What is done to the sound, the picture and the tokens of a clip; None: nothing."""
+    """What is done to the sound, the picture, the tokens and the time of a clip; None: nothing."""
 
     audio: AudioCell | None = None
     video: VideoCell | None = None
     mask: MaskCell | None = None
+    pause: PauseCell | None = None
 
     @property
     def name(self) -> str:
         """Their names, `clean` where nothing is changed: part of keys and of shard names."""
-        return "__".join(one.name for one in (self.audio, self.video, self.mask) if one) or CLEAN
+        return "__".join(one.name for one in (self.audio, self.video, self.mask, self.pause) if one) or CLEAN
 
 
 def audio_cells(grid: GridConfig) -> list[AudioCell]:
@@ -83,7 +103,8 @@ def conditions(grid: GridConfig) -> list[Condition]:
     found += [Condition(audio=cell) for cell in audio] + [Condition(video=cell) for cell in video]
     if grid.combine == "product":
         found += [Condition(sound, picture) for sound in audio for picture in video]
-    return found + [Condition(mask=MaskCell(one, share)) for one in grid.masks for share in one.share]
+    found += [Condition(mask=MaskCell(one, share)) for one in grid.masks for share in one.share]
+    return found + [Condition(pause=PauseCell(one)) for one in grid.pauses]
 
 
 def drawn(keys: list[str], grid: GridConfig, condition: str) -> list[str]:
@@ -99,11 +120,11 @@ def drawn(keys: list[str], grid: GridConfig, condition: str) -> list[str]:
 
 
 def wanted_cells(grid: GridConfig, keys: list[str]) -> dict[str, list[str]]:
-    """By name of an audio or visual cell the clips that some condition with it holds, sorted."""
+    """By name of an audio, visual or pause cell the clips that some condition with it holds, sorted."""
     found: dict[str, set[str]] = {}
     for condition in conditions(grid):
         chosen = drawn(keys, grid, condition.name)
-        for cell in (condition.audio, condition.video):
+        for cell in (condition.audio, condition.video, condition.pause):
             if cell is not None:
                 found.setdefault(cell.name, set()).update(chosen)
     return {name: sorted(chosen) for name, chosen in found.items()}

@@ -151,6 +151,27 @@ class MaskConfig(Section):
         return self.name
 
 
+class PauseConfig(Section):
+    """A family of conditions with silence put into the turn: a model that answers there has been fooled."""
+
+    name: str = Field("pause", pattern=NAME, description="in keys and tables")
+    count: int = Field(1, ge=1, le=10, description="pauses in a clip, each between two words")
+    min_s: float = Field(0.56, ge=0.08, le=10, description="shortest, s; lengths are multiples of 80 ms")
+    max_s: float = Field(2.0, ge=0.08, le=10, description="longest, s")
+    fill: Literal["blend", "hold"] = Field(
+        "blend",
+        description="the picture meanwhile: it stands, and (blend) at its end turns into what follows",
+    )
+    made_dbfs: float | None = Field(
+        -65.0, ge=-90, le=-30, description="room tone where the clip has none of its own; null: a failure"
+    )
+
+    @property
+    def title(self) -> str:
+        """Name of the family."""
+        return self.name
+
+
 class MixConfig(Section):
     """How sounds are mixed: what holds for every condition."""
 
@@ -200,6 +221,7 @@ class GridConfig(Section):
     audio: tuple[AudioConfig, ...] = Field((), description="families of audio conditions")
     video: tuple[VideoConfig, ...] = Field((), description="families of visual conditions")
     masks: tuple[MaskConfig, ...] = Field((), description="families of token masks, never combined")
+    pauses: tuple[PauseConfig, ...] = Field((), description="families of pauses, never combined")
     combine: Literal["each", "product"] = Field(
         "each", description="each: one modality at a time; product: every audio with every video condition"
     )
@@ -214,9 +236,11 @@ class GridConfig(Section):
 
     @model_validator(mode="after")
     def _whole(self) -> GridConfig:
-        if not (self.audio or self.video or self.masks):
-            raise ValueError("a grid needs conditions: give `audio`, `video` or `masks`")
-        for kind, families in (("audio", self.audio), ("video", self.video), ("masks", self.masks)):
+        kinds = ("audio", "video", "masks", "pauses")
+        if not any(getattr(self, kind) for kind in kinds):
+            raise ValueError(f"a grid needs conditions: give one of {', '.join(kinds)}")
+        for kind in kinds:
+            families = getattr(self, kind)
             titles = [one.title for one in families]
             twice = sorted({one for one in titles if titles.count(one) > 1})
             if twice:

@@ -10,7 +10,7 @@ from manifests.store import Store
 from pipelines.step import Workspace
 from pipelines.steps.pack import Pack
 from pipelines.testsets.clean import read_part
-from pipelines.testsets.samples import planned_set
+from pipelines.testsets.headers import planned_set
 
 if TYPE_CHECKING:
     from pipelines.corpus import Corpus

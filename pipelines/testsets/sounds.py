@@ -156,7 +156,7 @@ def _filterbank(pcm: NDArray[np.int16], rate_hz: int) -> bytes:
     from extractors.filterbank import stacked_filterbank
 
     mono = pcm.astype(np.float32) / np.float32(32768)
-    return npy_bytes(stacked_filterbank(mono, n_frames=len(pcm) * TICK_HZ // rate_hz))
+    return npy_bytes(stacked_filterbank(np.asarray(mono, np.float32), n_frames=len(pcm) * TICK_HZ // rate_hz))
 
 
 def make_plan(

@@ -31,6 +31,7 @@ from pipelines.testsets.grid import GridConfig
 from pipelines.testsets.mix import Mix
 from pipelines.testsets.opinion import Opinion, OpinionConfig
 from pipelines.testsets.pack_set import PackSet
+from pipelines.testsets.pause import Pause, PauseStepConfig
 from pipelines.testsets.samples import set_samples
 
 
@@ -54,6 +55,7 @@ def set_steps(grid: GridConfig) -> dict[str, Step[Any]]:
         "hypotheses": Hypotheses(grid.hypotheses.model_copy(update={"vsr": None})),
         "opinion": Opinion(OpinionConfig()),
         "corrupt": Corrupt(grid.corrupt),
+        "pause": Pause(PauseStepConfig()),
         "lipreading": LipReading(grid.hypotheses.model_copy(update={"asr_model": None})),
         "pack": PackSet(PackConfig(shuffle=False)),
     }
