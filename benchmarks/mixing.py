@@ -1,10 +1,10 @@
 """Mixing: clips read, mixed, proven and written, beside audiomentations and beside bare reading and writing.
 
 Three ways take turns over the same files in the same run, each on one thread, by CPU time:
-`bare` reads a clip and a noise and writes the clip; `audiomentations` reads the clip, lets its
-`AddBackgroundNoise` read the noise (through its cache, as it comes) and mix, and writes 16 bits: no proof;
-`duologue` reads both, mixes at an SNR over active speech by `synth.mixing.mix`, which measures what it wrote,
-and writes. Clips and noises are 10 s of 16 kHz, 16 bits, cut from the recordings given.
+`bare` reads a clip and writes it; `audiomentations` reads it, lets its `AddBackgroundNoise` mix, and writes
+16 bits: no proof; `duologue` reads it, mixes at an SNR over active speech by `synth.mixing.mix`, which
+measures what it wrote, and writes. Both mixers keep their noises in memory, as workers do. Clips and noises
+are 10 s of 16 kHz, 16 bits, cut from the recordings given: WAV, and FLAC, which is what shards hold.
 
     python benchmarks/mixing.py --speech FILE [FILE …] --noise FILE [FILE …] [--rounds 7]
 """
@@ -52,10 +52,11 @@ def pieces(paths: list[Path], count: int) -> list[Any]:
     return [(joined[start : start + size] * 32767 * 0.5).astype(np.int16) for start in starts]
 
 
-def ways(folder: Path, clips: list[Path], noises: list[Path]) -> dict[str, Way]:
+def ways(folder: Path, clips: list[Path], noises: list[Path], suffix: str) -> dict[str, Way]:
     """What takes turns: each does clip number n."""
     from audiomentations import AddBackgroundNoise
 
+    held = [soundfile.read(path, dtype="int16")[0] for path in noises]
     augment = AddBackgroundNoise(
         sounds_path=str(noises[0].parent),
         min_snr_in_db=SNR_DB,
@@ -64,11 +65,10 @@ def ways(folder: Path, clips: list[Path], noises: list[Path]) -> dict[str, Way]:
         lru_cache_size=64,
     )
     active = ((0, 4 * RATE_HZ), (5 * RATE_HZ, 9 * RATE_HZ))
-    out = folder / "out.wav"
+    out = folder / f"out.{suffix}"
 
     def bare(number: int) -> None:
         pcm, rate_hz = soundfile.read(clips[number], dtype="int16")
-        soundfile.read(noises[number % len(noises)], dtype="int16")
         soundfile.write(out, pcm, rate_hz, subtype="PCM_16")
 
     def audiomentations(number: int) -> None:
@@ -77,7 +77,7 @@ def ways(folder: Path, clips: list[Path], noises: list[Path]) -> dict[str, Way]:
 
     def duologue(number: int) -> None:
         pcm, rate_hz = soundfile.read(clips[number], dtype="int16")
-        noise, _ = soundfile.read(noises[number % len(noises)], dtype="int16")
+        noise = held[number % len(held)]
         interferer = InterfererPlan("noise", ((0, len(pcm)),), sources=("noise",), snr_db=SNR_DB)
         plan = MixPlan(f"clip{number}", "noisy", len(pcm), rate_hz, active=active, interferers=(interferer,))
         mixed = mix(plan, pcm, [noise])
@@ -99,18 +99,25 @@ def main() -> None:
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
     before = machine()
+    found = {suffix: measure(arguments, suffix) for suffix in ("wav", "flac")}
+    print(found)
+    save(arguments.json, before, {"clips": arguments.clips, "rounds": arguments.rounds, **found})
+
+
+def measure(arguments: argparse.Namespace, suffix: str) -> dict[str, Any]:
+    """Hours of sound that each way does in an hour of a core, and what that is beside the others."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        found: dict[str, list[Path]] = {"speech": [], "noise": []}
+        files: dict[str, list[Path]] = {"speech": [], "noise": []}
         for kind, paths, count in (
             ("speech", arguments.speech, arguments.clips),
             ("noise", arguments.noise, 8),
         ):
             (folder / kind).mkdir()
             for number, pcm in enumerate(pieces(paths, count)):
-                found[kind].append(folder / kind / f"{number:04}.wav")
-                soundfile.write(found[kind][-1], pcm, RATE_HZ, subtype="PCM_16")
-        ready = ways(folder, found["speech"], found["noise"])
+                files[kind].append(folder / kind / f"{number:04}.{suffix}")
+                soundfile.write(files[kind][-1], pcm, RATE_HZ, subtype="PCM_16")
+        ready = ways(folder, files["speech"], files["noise"], suffix)
         spent_s = {way: list[float]() for way in ready}
         for number in range(arguments.rounds + 1):
             for way, work in ready.items():
@@ -119,14 +126,12 @@ def main() -> None:
                     work(clip)
                 if number:  # the first round warms caches
                     spent_s[way].append(time.process_time() - begun)
-    times = {way: arguments.clips * CLIP_S / statistics.median(one) for way, one in spent_s.items()}
-    result = {
-        "hours_a_core_hour": {way: round(one) for way, one in times.items()},
-        "over_audiomentations": round(times["duologue"] / times["audiomentations"], 2),
-        "over_bare": round(times["duologue"] / times["bare"], 2),
+    hours = {way: arguments.clips * CLIP_S / statistics.median(one) for way, one in spent_s.items()}
+    return {
+        "hours_a_core_hour": {way: round(one) for way, one in hours.items()},
+        "over_audiomentations": round(hours["duologue"] / hours["audiomentations"], 2),
+        "over_bare": round(hours["duologue"] / hours["bare"], 2),
     }
-    print(result)
-    save(arguments.json, before, {"clips": arguments.clips, "rounds": arguments.rounds, **result})
 
 
 if __name__ == "__main__":
