@@ -35,11 +35,14 @@ $(READY): pyproject.toml constraints.txt
 demo: $(READY) ## build shards from rendered clips (DEMO_INPUT=folder: from your own) in demo-output/
 	$(BIN)/duologue demo --out demo-output $(if $(DEMO_INPUT),--input "$(DEMO_INPUT)")
 
+# Two cores, two processes: each test file runs in one of them, so that what a file builds is built once.
+TEST_PROCESSES ?= 2
+
 test: $(READY) ## lint, types and all tests but the slow ones; every part runs, any may fail it
 	@status=0; \
 	$(MAKE) --no-print-directory lint || status=1; \
 	$(MAKE) --no-print-directory types || status=1; \
-	$(BIN)/pytest -m 'not slow' || status=1; \
+	$(BIN)/pytest -m 'not slow' -n $(TEST_PROCESSES) --dist loadfile || status=1; \
 	exit $$status
 
 test-long: $(READY) ## the tests that take minutes
