@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from rich.console import Console
 
+from pipelines.cli_audit import auditing
 from pipelines.cli_look import looking
 from pipelines.cli_people import people
 from pipelines.cli_sets import sets
@@ -229,6 +230,7 @@ def config(
 
 app.add_typer(looking)
 app.add_typer(sets)
+app.add_typer(auditing)
 app.add_typer(people)
 app.add_typer(tools)  # after the commands above, so that --help lists those first
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -17,21 +18,23 @@ looking = typer.Typer()
 
 @looking.command()
 def status(corpus: CorpusUrl) -> None:
-    """Show how far a build has come, and whether its sums balance."""
+    """Show how far a build, test set or dialogue has come, and whether its sums balance."""
     with user_errors():
-        from pipelines.accounting import account
-        from pipelines.build import recall
-        from pipelines.summary import status_table, summary_tables
+        from pipelines.recalling import recall_any
+        from pipelines.summary import set_tables, status_table, summary_tables
 
-        found, _ = recall(corpus)
-        books = account(found)
+        found = recall_any(corpus)
+        books = found.books()
         console = Console()
-        console.print(status_table(found))
+        console.print(status_table(found.corpus))
         if not books.problems:
-            for table in summary_tables(found, books):
+            is_build = found.command == "build"
+            names = ("clips", "samples") if found.command == "testset" else ("dialogues", "parts")
+            tables = summary_tables if is_build else partial(set_tables, names=names)
+            for table in tables(found.corpus, books):
                 console.print(table)
         else:
-            console.print("Not finished; run the same build again to resume. Open:")
+            console.print("Not finished; run the same command again to resume. Open:")
             for problem in books.problems[:10]:
                 console.print(f"  {problem}", markup=False)
 
@@ -41,13 +44,12 @@ def failures(
     corpus: CorpusUrl,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
 ) -> None:
-    """List every source, clip and sidecar line that did not end `ok`, with its reason and a remedy."""
+    """List everything that did not end `ok`, with its reason and a remedy."""
     with user_errors():
-        from pipelines.accounting import account
-        from pipelines.build import recall
+        from pipelines.recalling import recall_any
         from pipelines.summary import failures_tables
 
-        rows = [row for row in account(recall(corpus)[0]).rows if row["status"] != "ok"]
+        rows = [row for row in recall_any(corpus).books().rows if row["status"] != "ok"]
         if as_json:
             for row in rows:
                 typer.echo(json.dumps(row, ensure_ascii=False))

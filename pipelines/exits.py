@@ -16,6 +16,8 @@ def user_errors() -> Iterator[None]:
     from manifests.sidecar import SidecarError
     from manifests.sources.folder import CorpusError
     from manifests.store import StoreError, StoreLockedError
+    from pipelines.audit.compare import AuditFileError
+    from pipelines.audit.policy import PolicyError
     from pipelines.build import NoCorpusError
     from pipelines.config import ConfigError
     from pipelines.driver import FatalError
@@ -41,6 +43,8 @@ def user_errors() -> Iterator[None]:
         NotFoundError,
         NotPackedError,
         ApiKeyError,
+        AuditFileError,
+        PolicyError,
         ScriptError,
         UnusableError,
         WeightsError,

@@ -61,7 +61,7 @@ class Ingest(Step[IngestConfig]):
     """One item a source file; a file that changed on disk, or in the sidecar, is a new item."""
 
     name = "ingest"
-    version = 1
+    version = 2
     speed = 400.0
     libraries = ("av",)
     per_source = True

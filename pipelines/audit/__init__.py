@@ -1,0 +1,1 @@
+"""`duologue audit`: looks at everything in a corpus, at corpus scale, and says yes or no."""

@@ -1,0 +1,1 @@
+"""What is inside a sample, measured again: one module a kind of member, bytes in and rows out."""
