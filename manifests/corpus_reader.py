@@ -105,10 +105,11 @@ class Sample:
 class CorpusReader:
     """A finished corpus: the output folder of a build, or its `shards/` folder; local or remote (fsspec).
 
-    Opening it reads the index and checks that every shard is there. Raises CorpusError.
+    `by_group`: call a split what the names of shards begin with: in a test set that is the condition, else
+    the split. Opening it reads the index and checks that every shard is there. Raises CorpusError.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, by_group: bool = False) -> None:
         self.store = Store(url.rstrip("/").removesuffix(f"/{SHARDS}"))
         self.url = self.store.url
         if not self.store.exists(f"{SHARDS}/{INDEX}"):
@@ -120,6 +121,10 @@ class CorpusReader:
         self.digest = hashlib.sha256(data).hexdigest()
         """SHA-256 of the index; shard names in it end in digests of their contents."""
         table = _index(data, f"{self.url}/{SHARDS}/{INDEX}")
+        if by_group:
+            groups = [name.rsplit("-", 2)[0] for name in table.column("shard").to_pylist()]
+            place = table.schema.get_field_index("split")
+            table = table.set_column(place, table.schema.field(place), pa.array(groups, pa.string()))
         self._table = table.sort_by([("shard", "ascending"), ("key", "ascending")])
         there = set(self.store.list(SHARDS))
         lost = [name for name in self.shards if name not in there]

@@ -64,7 +64,7 @@ class ExportOptions(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     splits: tuple[str, ...] | None = None
-    """Only these splits of the corpus; null: all."""
+    """Only these splits of the corpus, or conditions of a test set; null: all."""
 
 
 class SkipSample(Exception):  # noqa: N818 - no error: a sample that the format has no place for

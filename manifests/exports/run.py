@@ -82,7 +82,7 @@ def run_export(
     holds something else and a corpus of which no sample has what the format needs, StoreLockedError when
     another export writes there.
     """
-    corpus = CorpusReader(corpus_url)
+    corpus = CorpusReader(corpus_url, by_group=True)
     export = _make(format, options, corpus)
     store = Store(out)
     plan = _plan(export)

@@ -264,3 +264,14 @@ def test_an_empty_folder_and_a_file_that_is_no_sound(make: MakeSet, tmp_path: Pa
     told = [row["detail"] for row in rows if row["status"] != "ok"]
     assert sum("has no file with one of" in one for one in told) == 3
     assert sum("a.wav cannot be read" in one for one in told) == 3
+
+
+def test_an_export_has_a_list_for_each_condition(make: MakeSet, tmp_path: Path) -> None:
+    from manifests.exports.run import run_export
+
+    make({**GRID, "materialize": True, "audio": [{"kind": "white", "snr_db": [0, 10]}]})
+    report = run_export(str(tmp_path / "set"), "avhubert", str(tmp_path / "av"), {"text": True})
+    assert (report.ok, report.skipped, report.failed) == (9, 0, 0)
+    for name in ("clean", "white_0db", "white_p10db"):
+        assert len((tmp_path / "av" / f"{name}.tsv").read_text().splitlines()) == 1 + 3
+        assert len((tmp_path / "av" / f"{name}.wrd").read_text().splitlines()) == 3
