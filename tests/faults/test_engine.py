@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -108,9 +107,7 @@ def test_a_second_run_does_no_work(tmp_path: Path, ray_engine: Engine) -> None:
         def run(self, job: Any, attempts: Any) -> Any:
             raise AssertionError("nothing is left to run")
 
-    started = time.perf_counter()
     corpus = run(tmp_path, Refuses(), toy(bundle=2))
-    assert time.perf_counter() - started < 2
     assert set(ends(corpus).values()) == {OK}
     after = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()}
     assert after == before
