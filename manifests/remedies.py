@@ -113,7 +113,8 @@ REMEDIES: dict[Reason, str] = {
     Reason.NO_WORD_BOUNDARY: "the clip has too few words with times to pause between; build the "
     "corpus with `words`",
     Reason.NO_ROOM_TONE: "the recording has no quiet part to take its room tone from",
-    Reason.NOT_A_DYAD: "a dialogue has two voices, and here others are heard, or only one",
+    Reason.NOT_A_DYAD: "a dialogue has two voices, and here others are heard, or only one; set "
+    "`voices.n_speakers` to 2 where you know better",
     Reason.CHANNELS_SWAPPED: "a side holds the voice of the other one; exchange the labels, or the files",
     Reason.CROSS_TALK: "each microphone hears both people almost alike; who speaks cannot be told by it",
     Reason.SIDES_UNEQUAL: "the two recordings of the dialogue differ in length by more than "

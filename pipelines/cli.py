@@ -20,7 +20,7 @@ from pipelines.cli_look import looking
 from pipelines.cli_people import people
 from pipelines.cli_sets import sets
 from pipelines.cli_tools import tools
-from pipelines.exits import balance, fail, user_errors
+from pipelines.exits import balance, fail, tell_left_out, user_errors
 
 if TYPE_CHECKING:
     from pipelines.corpus import Corpus
@@ -68,27 +68,16 @@ def _corpus(
     reader_options: list[str] | None,
     stage: Path | None,
 ) -> Corpus:
-    from manifests.sources.readers import read_corpus
     from manifests.store import Store
-    from manifests.tombstones import living, read_tombstones
     from pipelines.build import build_steps
     from pipelines.corpus import Corpus
+    from pipelines.listing import read_listing
 
-    given = {}
-    for option in reader_options or ():
-        name, equals, value = option.partition("=")
-        if not equals:
-            fail(f"--reader-option {option}: expected NAME=VALUE", 2)
-        given[name] = value
-    if stage is None and "://" not in out:
-        stage = Path(f"{out.rstrip('/')}.stage")
-    listing, root = read_corpus(clips, reader=reader, stage=stage, sidecar=sidecar, options=given)
-    store = Store(out)
-    listing, left_out = living(listing, read_tombstones(store))
-    if left_out:
-        message = f"{left_out} recordings of people who were forgotten are left out"
-        typer.secho(f"duologue: {message}", fg="yellow", err=True)
-    return Corpus(store, root, listing, build_steps(config), unit_s=config.engine.unit_s)
+    listed = read_listing(
+        clips, out, reader=reader, options=reader_options or (), stage=stage, sidecar=sidecar
+    )
+    tell_left_out(listed.left_out)
+    return Corpus(Store(out), listed.root, listed.listing, build_steps(config), unit_s=config.engine.unit_s)
 
 
 def _engine(

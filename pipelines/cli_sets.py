@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 
 from pipelines.cli_tools import CorpusUrl
-from pipelines.exits import balance, fail, user_errors
+from pipelines.exits import balance, fail, tell_left_out, user_errors
 
 if TYPE_CHECKING:
     from pipelines.accounting import Account
@@ -153,6 +153,9 @@ sets.add_typer(dialogue)
 def dialogue_synth(
     scripts: Annotated[Path, typer.Argument(dir_okay=False, help="scripts.jsonl: a dialogue a line.")],
     out: Annotated[str, typer.Option(help="Output folder, or s3://… or gs://….")],
+    preset: Annotated[
+        str | None, typer.Option(help="Preset to start from: av-dialog, avlm-dialogue, face-turns, tavid.")
+    ] = None,
     config: Annotated[Path | None, typer.Option(help="YAML; see docs/dialogues.md.")] = None,
     settings: Settings = None,
     llm_base_url: Annotated[
@@ -187,9 +190,62 @@ def dialogue_synth(
             chosen += [f"rewrite.server.base_url={llm_base_url}", f"rewrite.model={llm_model}"]
         if voice:
             chosen.append(f"speak.voices=[{', '.join(voice)}]")
-        found = open_synth(scripts, out, load_synth(preset=None, path=config, overrides=chosen))
+        found = open_synth(scripts, out, load_synth(preset=preset, path=config, overrides=chosen))
         run_engine = _engine(engine, found, found.config.engine, workers, ray_address)
         made = make_dialogues(
             found, engine=run_engine, reporter=_reporter(quiet), retry=_statuses(retry), break_lock=break_lock
         )
         _finish(found, made.account, ("dialogues", "utterances"), quiet=quiet)
+
+
+@dialogue.command("real")
+def dialogue_real(
+    recordings: Annotated[str, typer.Argument(help="Folder of recordings of two people; or s3://…")],
+    out: Annotated[str, typer.Option(help="Output folder, or s3://… or gs://….")],
+    config: Annotated[Path | None, typer.Option(help="YAML; see docs/dialogue-real.md.")] = None,
+    settings: Settings = None,
+    sidecar: Annotated[
+        Path | None, typer.Option(help="CSV, JSONL or Parquet of labels. Default: sidecar.* in the folder.")
+    ] = None,
+    reader: Annotated[str, typer.Option(help="Layout of the corpus; see `duologue readers`.")] = "dyads",
+    reader_options: Annotated[
+        list[str] | None, typer.Option("--reader-option", help="NAME=VALUE for the reader. Repeatable.")
+    ] = None,
+    stage: Annotated[
+        Path | None, typer.Option(help="Where tars are unpacked and files joined. Default: OUT.stage")
+    ] = None,
+    engine: Annotated[
+        Literal["ray", "local"], typer.Option(help="local: this process, for debugging.")
+    ] = "ray",
+    workers: Annotated[int | None, typer.Option(min=1, help="Default: one a CPU.")] = None,
+    ray_address: Annotated[str | None, typer.Option(help="Join a cluster instead of starting Ray.")] = None,
+    retry: Annotated[
+        list[str] | None, typer.Option(help="failed or quarantined: try those items again. Repeatable.")
+    ] = None,
+    break_lock: Annotated[bool, typer.Option(help="Take over the lock of a run that is gone.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print only errors.")] = False,
+) -> None:
+    """Make two-stream samples of recordings of two people: a channel, a file or a face each.
+
+    Resumes where an earlier run stopped. What is no dyad ends with its reason in manifest.parquet.
+    """
+    with user_errors():
+        from pipelines.dialogues.real.real import load_real, make_real, open_real
+        from pipelines.listing import read_listing
+
+        chosen = load_real(path=config, overrides=settings or ())
+        listed = read_listing(
+            recordings, out, reader=reader, options=reader_options or (), stage=stage, sidecar=sidecar
+        )
+        tell_left_out(listed.left_out)
+        found = open_real(listed.listing, listed.root, out, chosen)
+        run_engine = _engine(engine, found, chosen.engine, workers, ray_address)
+        made = make_real(
+            found,
+            chosen,
+            engine=run_engine,
+            reporter=_reporter(quiet),
+            retry=_statuses(retry),
+            break_lock=break_lock,
+        )
+        _finish(found, made.account, ("recordings", "windows"), quiet=quiet)

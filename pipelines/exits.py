@@ -56,6 +56,13 @@ def user_errors() -> Iterator[None]:
         fail("stopped; all that was committed stays. Run the same command again to resume.", 130)
 
 
+def tell_left_out(count: int) -> None:
+    """Say that recordings of people who were forgotten are not read."""
+    if count:
+        message = f"{count} recordings of people who were forgotten are left out"
+        typer.secho(f"duologue: {message}", fg="yellow", err=True)
+
+
 def fail(message: str, code: int) -> None:
     """Say why, and leave with the code (the list of codes is in `pipelines/cli.py`)."""
     typer.secho(f"duologue: {message}", fg="red", err=True)

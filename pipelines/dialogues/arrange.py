@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from dataclasses import asdict, replace
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,14 +14,14 @@ import pyarrow as pa
 from manifests.ids import digest
 from manifests.reasons import ItemError, Reason, Status
 from manifests.receipts import Row
+from pipelines.dialogues.assembled import Ended, Utterance, assembled, utterances
 from pipelines.dialogues.corpus import ScriptCorpus, scripts_of
-from pipelines.dialogues.rewrite import rewritten
 from pipelines.dialogues.sections import ArrangeConfig
-from pipelines.dialogues.speak import Utterance, casting_of, utterances, whole_dialogues
 from pipelines.dialogues.speech import read_speech
-from pipelines.step import Item, Resources, Step, Workspace
+from pipelines.step import Item, Resources, Step, UnusableError, Workspace
+from pipelines.steps.clips import extension_of
 from synth.dialogue.offsets import OffsetDistribution, OffsetError, offsets, read_offsets
-from synth.dialogue.plan import PlanError, Tone
+from synth.dialogue.plan import DialoguePlan, PlanError, Tone, Unplaced
 from synth.dialogue.planner import Line, PlannerSettings, plan_dialogue
 from synth.dialogue.sounds import SoundError
 from synth.rewriting.scripts import Dialogue
@@ -28,9 +30,12 @@ from synth.turns.parameters import preset
 if TYPE_CHECKING:
     from pipelines.corpus import Corpus
 
+FRAME_S = Fraction(2, 25)
+"""Dialogues are whole frames of 80 ms long, as clips are: Mimi's, and two of the picture."""
+
 
 class Arrange(Step[ArrangeConfig]):
-    """A plan for each dialogue, or why there is none: an utterance that was not spoken ends its dialogue."""
+    """A plan for each dialogue, or why there is none: a turn that was not spoken ends its dialogue."""
 
     name = "arrange"
     version = 1
@@ -46,18 +51,21 @@ class Arrange(Step[ArrangeConfig]):
         """Every dialogue of the scripts."""
         scripts = scripts_of(corpus)
         spoken = _Spoken(scripts)
-        whole = whole_dialogues(scripts)
-        for dialogue in scripts.scripts:
-            yield spoken.item(dialogue, whole.get(dialogue.id))
+        for key, dialogue in assembled(scripts).items():
+            yield spoken.item(key, dialogue)
 
     def weights(self) -> tuple[str, ...]:
         """Silero VAD."""
         return ("silero_vad",)
 
     def identity(self) -> dict[str, Any]:
-        """A file of offsets is known by what it says."""
+        """A file of offsets is known by what it says. Raises UnusableError."""
         told = self.config.model_dump(mode="json")
-        return told | {"offsets": offset_distribution(self.config.offsets).__dict__}
+        try:
+            preset(self.config.parameters)
+            return told | {"offsets": asdict(offset_distribution(self.config.offsets))}
+        except ValueError as error:
+            raise UnusableError(f"arrange: {error}") from error
 
     def open(self) -> None:
         """Load the network that finds where speech is heard."""
@@ -69,8 +77,9 @@ class Arrange(Step[ArrangeConfig]):
     def run_item(self, item: Item, workspace: Workspace) -> list[Row]:
         """Draw the offsets and lay the utterances out."""
         inputs = item.inputs
-        if inputs["refused"]:
-            raise ItemError(Reason(inputs["refused"]), inputs["detail"])
+        if inputs["ended"]:
+            ended = Ended(**inputs["ended"])
+            return [item.row(status=Status(ended.status), reason=Reason(ended.reason), detail=ended.detail)]
         sounds = {}
         try:
             for key, files in inputs["sounds"].items():
@@ -81,6 +90,7 @@ class Arrange(Step[ArrangeConfig]):
             plan = plan_dialogue(inputs["key"], lines, sounds, tuple(inputs["speakers"]), self._settings())
         except (PlanError, OffsetError, SoundError) as error:
             raise ItemError(Reason.NOT_ARRANGED, str(error)) from error
+        plan = _whole_frames(replace(plan, unplaced=(*plan.unplaced, *_left_out(inputs["left_out"]))))
         active = {key: [list(span) for span in speech.active] for key, speech in sounds.items()}
         measures = {
             "plan": json.dumps(plan.to_json(), ensure_ascii=False, sort_keys=True),
@@ -107,54 +117,46 @@ def offset_distribution(name: str) -> OffsetDistribution:
     return read_offsets(name) if Path(name).is_file() else offsets(name)
 
 
+def _whole_frames(plan: DialoguePlan) -> DialoguePlan:
+    frame = int(FRAME_S * plan.rate_hz)
+    return replace(plan, n_samples=-(-plan.n_samples // frame) * frame)
+
+
+def _left_out(told: dict[str, str]) -> Iterable[Unplaced]:
+    return (Unplaced(key, detail) for key, detail in told.items())
+
+
 class _Spoken:
     """What of each dialogue was spoken, and why some of it was not."""
 
     def __init__(self, corpus: ScriptCorpus) -> None:
         items = corpus.items("speak")
         self._rows = {items[row["item"]].inputs["key"]: row for row in corpus.rows("speak")}
-        self._rewritten = rewritten(corpus)
-        self._cast = casting_of(corpus)
 
-    def item(self, dialogue: Dialogue, whole: Dialogue | None) -> Item:
-        """What is to be laid out; `refused` where the dialogue has ended already."""
-        inputs: dict[str, Any] = {"key": dialogue.id, "speakers": list(dialogue.speakers)}
-        inputs |= {"refused": None, "detail": None, "lines": [], "sounds": {}}
-        said = utterances(whole) if whole is not None else []
-        inputs |= self._refusal(dialogue, whole, said)
-        if not inputs["refused"]:
-            # a rewrite or script may have two turns of one speaker in a row
-            inputs["lines"] = [_line(one) for one in said]
-            inputs["sounds"] = {
-                one.key: {kind["name"].partition(".")[2]: kind for kind in self._rows[one.key]["artifacts"]}
-                for one in said
-            }
-        digests = {
-            key: [kind["sha256"] for kind in files.values()] for key, files in inputs["sounds"].items()
-        }
-        decided = [inputs["lines"], digests, inputs["speakers"], inputs["refused"], inputs["detail"]]
-        length_s = 3.0 * len(dialogue.turns)
-        return Item(f"{dialogue.id}-{digest(decided, length=8)}", dialogue.id, inputs, length_s)
+    def item(self, key: str, dialogue: Dialogue | Ended) -> Item:
+        """What is to be laid out; `ended` where the dialogue has ended already.
 
-    def _refusal(
-        self, dialogue: Dialogue, whole: Dialogue | None, said: list[Utterance]
-    ) -> dict[str, str | None]:
-        if whole is None:
-            bad = next(
-                one for one in self._rewritten[dialogue.id] if one.status is not Status.OK and one.fault
-            )
-            bad = next((one for one in self._rewritten[dialogue.id] if one.status is Status.FAILED), bad)
-            return {"refused": str(bad.fault), "detail": f"{bad.key}: {bad.detail}"}
-        for person in (dialogue.person(name) for name in dialogue.speakers):
-            if person not in self._cast.voices:
-                fault = self._cast.faults[person]
-                return {"refused": str(fault.fault), "detail": fault.detail}
-        for one in said:
-            row = self._rows.get(one.key)
-            if row is None or row["status"] != Status.OK:
-                told = row or {"reason": str(Reason.RAISED), "detail": "it was not spoken"}
-                return {"refused": told["reason"], "detail": f"{one.key}: {told['detail']}"}
-        return {}
+        `left_out`: backchannels that were not spoken, and why; a dialogue does without them.
+        """
+        inputs: dict[str, Any] = {"key": key, "ended": None, "lines": [], "sounds": {}, "left_out": {}}
+        if isinstance(dialogue, Ended):
+            inputs["ended"] = dialogue.to_json()
+            return Item(f"{key}-{digest(inputs, length=8)}", key, inputs)
+        inputs["speakers"] = list(dialogue.speakers)
+        for one in utterances(dialogue):
+            row = self._rows[one.key]
+            if row["status"] == Status.OK:
+                inputs["lines"].append(_line(one))
+                files = {extension_of(file["name"]): file for file in row["artifacts"]}
+                inputs["sounds"][one.key] = files
+            elif one.kind == "turn":
+                inputs |= {"ended": Ended.at("speak", row).to_json(), "lines": [], "sounds": {}}
+                break
+            else:
+                inputs["left_out"][one.key] = f"it was not spoken: {row['reason']}"
+        digests = {name: [file["sha256"] for file in one.values()] for name, one in inputs["sounds"].items()}
+        decided = digest(inputs | {"sounds": digests}, length=8)
+        return Item(f"{key}-{decided}", key, inputs, 3.0 * len(dialogue.turns))
 
 
 def _line(one: Utterance) -> dict[str, Any]:

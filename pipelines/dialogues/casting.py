@@ -14,10 +14,11 @@ from synth.voices.voice import Traits, VoiceError, VoiceSetupError
 
 @dataclass(frozen=True)
 class Cast:
-    """`voices`: person to voice. `faults`: people without one, and why. `fingerprints`: of each voice."""
+    """`voices`: person to voice. `faults`: people without one, and why. The others: of each voice."""
 
     voices: dict[str, str]
     fingerprints: dict[str, str]
+    languages: dict[str, str]
     faults: dict[str, VoiceError] = field(default_factory=dict)
 
 
@@ -25,6 +26,7 @@ def cast(dialogues: Sequence[Dialogue], splits: Mapping[str, str], config: Synth
     """With `speak.one_voice` the first voice speaks for whoever gets none of their own."""
     pool = traits(config)
     fingerprints = {one.name: one.fingerprint for one in pool}
+    languages = {one.name: one.language for one in pool}
     people = {
         dialogue.person(name): Speaker(dialogue.person(name), splits[dialogue.id], speaker.gender)
         for dialogue in dialogues
@@ -36,8 +38,8 @@ def cast(dialogues: Sequence[Dialogue], splits: Mapping[str, str], config: Synth
     )
     voices = dict(found.voices)
     if not config.speak.one_voice:
-        return Cast(voices, fingerprints, found.faults)
-    return Cast(voices | dict.fromkeys(found.faults, pool[0].name), fingerprints)
+        return Cast(voices, fingerprints, languages, found.faults)
+    return Cast(voices | dict.fromkeys(found.faults, pool[0].name), fingerprints, languages)
 
 
 def traits(config: SynthConfig) -> list[Traits]:

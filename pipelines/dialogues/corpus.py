@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 from pipelines.corpus import Corpus
+from pipelines.dialogues.casting import Cast, cast
 from pipelines.dialogues.sections import SynthConfig
 from synth.rewriting.dialogue_splits import dialogue_splits
 from synth.rewriting.scripts import Dialogue, read_scripts
@@ -28,6 +29,11 @@ class ScriptCorpus(Corpus):
         """By dialogue: people who talk with each other, however indirectly, are in one split."""
         pack = self.config.pack
         return dialogue_splits(self.scripts, pack.split_shares, seed=pack.split_seed)
+
+    @cached_property
+    def cast(self) -> Cast:
+        """Who has which voice, over all scripts. Raises UnusableError for a voice that cannot speak."""
+        return cast(self.scripts, self.splits, self.config)
 
 
 def scripts_of(corpus: Corpus) -> ScriptCorpus:

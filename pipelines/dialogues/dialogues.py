@@ -17,10 +17,11 @@ from pipelines.accounting import Account, index_table, packed
 from pipelines.build import SETTINGS, Built, NoCorpusError, publish_books
 from pipelines.config import load_as, parse_as
 from pipelines.dialogues.arrange import Arrange
+from pipelines.dialogues.borrowed import Borrow, lending
 from pipelines.dialogues.corpus import ScriptCorpus
 from pipelines.dialogues.label import Label
 from pipelines.dialogues.render import Render, RenderConfig
-from pipelines.dialogues.rewrite import Rewrite, RewriteStepConfig
+from pipelines.dialogues.rewrite import Rewrite, RewriteStepConfig, unpaid
 from pipelines.dialogues.samples import PackDialogues, dialogue_ends
 from pipelines.dialogues.sections import SynthConfig
 from pipelines.dialogues.speak import Speak
@@ -30,8 +31,9 @@ from pipelines.run import check_steps, run_steps
 from pipelines.step import Step
 from pipelines.steps.tokenize import Tokenize
 from pipelines.steps.units import Units
+from synth.rewriting.api_key import ApiKey
 
-PRESETS = Path(__file__).parent / "presets"
+PRESETS = Path(__file__).parent / "presets" / "synth"
 
 
 def synth_steps(config: SynthConfig) -> dict[str, Step[Any]]:
@@ -41,6 +43,7 @@ def synth_steps(config: SynthConfig) -> dict[str, Step[Any]]:
         "speak": Speak(config.speak),
         "arrange": Arrange(config.arrange),
         "render": Render(RenderConfig()),
+        "borrow": Borrow(config.faces),
         "tokenize": Tokenize(config.tokenize),
         "units": Units(config.units),
         "label": Label(config.labels),
@@ -70,13 +73,17 @@ def make_dialogues(
 ) -> Built:
     """Run every step to completion, then publish index and manifest.
 
-    Raises ScriptError for a line of the scripts that is wrong, UnusableError for a voice that cannot speak,
-    and as `build` does.
+    Raises ScriptError for a line of the scripts that is wrong, ApiKeyError for a missing key, UnusableError
+    for a voice that cannot speak or a corpus that cannot lend faces, and as `build` does.
     """
     assert corpus.scripts is not None  # a file that is wrong stops the run here
     check_steps(corpus, corpus.config.engine)
+    if corpus.config.faces.corpus is not None:
+        lending(corpus.config.faces)
     with corpus.store.locked(break_lock=break_lock):
         corpus.store.sweep()
+        corpus.forget("rewrite", unpaid(corpus))
+        _check_key(corpus)
         settings = {
             "command": "dialogue synth",
             "scripts": corpus.source_root,
@@ -88,6 +95,13 @@ def make_dialogues(
         books = dialogue_books(corpus)
         publish_books(corpus.store, books, None if books.problems else index_table(corpus))
         return Built(corpus, books)
+
+
+def _check_key(corpus: ScriptCorpus) -> None:
+    """Raises ApiKeyError where the LLM is to be asked and the environment holds no key for it."""
+    config = corpus.config.rewrite
+    if config is not None and corpus.todo("rewrite"):
+        ApiKey.from_environment(config.server.api_key_env, required=not config.server.is_loopback)
 
 
 def recall_synth(url: str) -> ScriptCorpus:
@@ -120,18 +134,21 @@ def dialogue_books(corpus: ScriptCorpus) -> Account:
         if views[row["key"]] != wanted:
             problems.append(f"dialogue {row['key']}: {views[row['key']]} views in shards, not {wanted}")
     parts = [
-        {**dict.fromkeys(MANIFEST.names), "kind": "clip", "key": row["key"], "step": name, **_told(row)}
+        {**dict.fromkeys(MANIFEST.names), "kind": "clip", "key": row["key"], "step": name}
+        | {"source_id": row["source_id"], "path": row["source_id"], **_told(row)}
         for name in ("rewrite", "speak")
         for row in corpus.rows(name)
         if row["status"] != Status.OK
     ]
+    told = {(row["source_id"], row["reason"]) for row in parts}
+    others = [row for row in dialogues if (row["key"], row["reason"]) not in told]  # not of a part's reason
     rows = sorted([*dialogues, *parts], key=lambda row: (row["kind"], row["key"]))
     return Account(
         rows=tuple(rows),
         problems=tuple(problems),
         sources=Counter(row["status"] for row in dialogues),
         clips=Counter(str(row["status"]) for row in corpus.rows("speak")),
-        reasons=Counter(row["reason"] for row in rows if row["reason"]),
+        reasons=Counter(row["reason"] for row in [*parts, *others] if row["reason"]),
     )
 
 

@@ -23,6 +23,7 @@ RATES_HZ = {
     "other.turn_tokens.npy": 25.0,
     "yield.npy": 12.5,
     "yield_valid.npy": 12.5,
+    "yield_holder.npy": 12.5,
     "vap.npy": 50.0,
 }
 
@@ -38,8 +39,8 @@ def label_members(
 ) -> tuple[dict[str, bytes], dict[str, Any]]:
     """`turns.json` and arrays by member name, and what KEY.json says of them. `main`: the view's speaker.
 
-    `yield.npy` is about whoever holds the floor, true where the *other* person of the view does and gives it
-    up within a second is not told apart: see `yield_holder.npy` (0 main, 1 other, -1 nobody).
+    `yield.npy` is about whoever holds the floor, whom `yield_holder.npy` names (0 main, 1 other, -1 nobody):
+    true where that person gives it up within a second.
     """
     from extractors.encode import npy_bytes
 

@@ -18,6 +18,7 @@ from pipelines.section import Section
 from pipelines.step import Item, Resources, Step, Workspace
 from synth.dialogue.plan import DialoguePlan
 from synth.dialogue.render import render
+from synth.levels import to_db
 
 if TYPE_CHECKING:
     from pipelines.corpus import Corpus
@@ -41,7 +42,13 @@ class Render(Step[RenderConfig]):
     upstream = ("arrange",)
     libraries = ("numpy", "soundfile", "soxr")
     resources = Resources(cpus=1.0, memory_gb=1.0)
-    measurements = pa.schema([pa.field("missing", pa.string()), pa.field("peak_dbfs", pa.float64())])
+    measurements = pa.schema(
+        [
+            pa.field("missing", pa.string()),
+            pa.field("peak_dbfs", pa.float64()),
+            pa.field("gain_db", pa.float64()),  # of both channels alike, so that neither clips
+        ]
+    )
 
     def plan(self, corpus: Corpus) -> Iterable[Item]:
         """Both sides of each dialogue that was arranged."""
@@ -85,7 +92,8 @@ class Render(Step[RenderConfig]):
             )
             for key, files in inputs["sounds"].items()
         }
-        pcm = np.asarray(render(plan, sounds).pcm[inputs["side"]], np.float32)
+        rendered = render(plan, sounds)
+        pcm = rendered.pcm[inputs["side"]]
         native, _ = flac_bytes(pcm[None], plan.rate_hz)
         speech, _ = flac_bytes(to_mono16k(pcm[None], plan.rate_hz)[None], SPEECH_HZ)
         artifacts = (
@@ -93,7 +101,7 @@ class Render(Step[RenderConfig]):
             workspace.put(f"{item.id}.native.flac", native),
         )
         peak = float(np.abs(pcm).max())
-        measures = {"missing": "{}", "peak_dbfs": 20 * float(np.log10(peak)) if peak else None}
+        measures = {"missing": "{}", "peak_dbfs": to_db(peak), "gain_db": to_db(rendered.gain)}
         return [item.row(artifacts=artifacts, measures=measures)]
 
 

@@ -8,14 +8,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
+
 from manifests.ids import digest
-from manifests.reasons import Reason
+from manifests.reasons import Reason, Status
 from manifests.receipts import Row
 from pipelines.dialogues.corpus import scripts_of
 from pipelines.section import Section
 from pipelines.step import Item, Resources, Step, Unit, UnusableError, Workspace
 from synth.rewriting.config import RewriteConfig
-from synth.rewriting.rewritten import REWRITTEN, Rewritten
+from synth.rewriting.rewritten import REWRITTEN, Fault, Rewritten
 from synth.rewriting.scripts import Dialogue
 
 if TYPE_CHECKING:
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
 
 DIALOGUES_A_UNIT = 64
 TURN_S = 3.0
+PATIENCE = 1 / 20
+"""Media seconds for each second that answers may take: the engine grants 20 s for one. Whoever waits for
+the server gives up first, with a reason."""
 
 
 class RewriteStepConfig(Section):
@@ -38,7 +43,7 @@ class Rewrite(Step[RewriteStepConfig]):
     version = 1
     speed = 10.0
     resources = Resources(cpus=1.0, memory_gb=0.5)
-    measurements = REWRITTEN
+    measurements = pa.schema([column.with_nullable(True) for column in REWRITTEN])  # a crash knows none
 
     @property
     def wanted(self) -> bool:
@@ -47,24 +52,35 @@ class Rewrite(Step[RewriteStepConfig]):
 
     def plan(self, corpus: Corpus) -> Iterable[Item]:
         """Every dialogue of the scripts."""
-        if self.wanted:
-            for dialogue in scripts_of(corpus).scripts:
-                plain = dialogue.model_dump(mode="json")
-                item = f"{dialogue.id}-{digest(plain, length=8)}"
-                yield Item(item, dialogue.id, {"dialogue": plain}, TURN_S * len(dialogue.turns))
+        config = self.config.rewrite
+        if config is None:
+            return
+        patience_s = config.attempts * config.server.tries * config.server.deadline_s * PATIENCE
+        for dialogue in scripts_of(corpus).scripts:
+            plain = dialogue.model_dump(mode="json")
+            item = f"{dialogue.id}-{digest(plain, length=8)}"
+            n_turns = len(dialogue.turns)
+            yield Item(item, dialogue.id, {"dialogue": plain}, TURN_S * n_turns, patience_s * n_turns)
 
     def identity(self) -> dict[str, Any]:
-        """What decides the text: not the server, its limits or the budget."""
-        from synth.rewriting.prompt_files import load_prompt
+        """What decides the text: not the server, its limits or the budget. Raises UnusableError."""
+        from synth.rewriting.prompt_files import PromptError, load_prompt
 
         config = self.config.rewrite
         if config is None:
             return {}
-        prompts = {kind: load_prompt(kind, config.prompts).sha for kind in config.kinds}
+        try:
+            prompts = {kind: load_prompt(kind, config.prompts).sha for kind in config.kinds}
+        except PromptError as error:
+            raise UnusableError(str(error)) from error
         return {"config": config.identity(), "prompts": prompts}
 
     def bundle(self, items: Sequence[Item], *, unit_s: float) -> list[Unit]:
-        """Enough of them to keep the server busy."""
+        """Enough of them to keep the server busy; all of them where a budget is to be kept, which only one
+        process can."""
+        config = self.config.rewrite
+        if items and config is not None and config.budget.limited:
+            return [Unit.of(items)]
         starts = range(0, len(items), DIALOGUES_A_UNIT)
         return [Unit.of(items[start : start + DIALOGUES_A_UNIT]) for start in starts]
 
@@ -74,16 +90,17 @@ class Rewrite(Step[RewriteStepConfig]):
 
     def run(self, unit: Unit, workspace: Workspace) -> list[Row]:
         """All of the unit's dialogues at once. Raises UnusableError when no request can succeed."""
+        from synth.rewriting.api_key import ApiKeyError
         from synth.rewriting.chat import ServerUnusableError
         from synth.rewriting.rewriter import Rewriter
 
         assert self.config.rewrite is not None
-        rewriter = Rewriter(self.config.rewrite, workspace.store)
         dialogues = {item.source_id: Dialogue.model_validate(item.inputs["dialogue"]) for item in unit.items}
         items = {item.source_id: item for item in unit.items}
         try:
+            rewriter = Rewriter(self.config.rewrite, workspace.store)
             rows = [_row(items[one.dialogue_id], one) for one in rewriter.run(dialogues.values())]
-        except ServerUnusableError as error:
+        except (ApiKeyError, ServerUnusableError) as error:
             raise UnusableError(str(error)) from error
         told = {row.source_id for row in rows}
         nothing = [Rewritten(f"{name}-none", str(name), "none", None) for name in items if name not in told]
@@ -97,15 +114,20 @@ def _row(item: Item, one: Rewritten) -> Row:
 
 
 def rewritten(corpus: Corpus) -> dict[str, list[Rewritten]]:
-    """The rows of each dialogue, as the rewriter gave them."""
-    from synth.rewriting.rewritten import Fault
-
+    """The rows of each dialogue, as the rewriter gave them; a dialogue that crashed it has none."""
     found: dict[str, list[Rewritten]] = {}
     for row in corpus.rows("rewrite"):
+        if row["status"] == Status.QUARANTINED:
+            continue
         fields = {name: row[name] for name in REWRITTEN.names} | {
             "failed_checks": tuple(row["failed_checks"])
         }
-        fault = Fault(row["reason"]) if row["reason"] in set(Fault) else None
+        fault = Fault(row["reason"]) if row["reason"] else None
         one = Rewritten(key=row["key"], fault=fault, detail=row["detail"], **fields)
         found.setdefault(row["dialogue_id"], []).append(one)
     return found
+
+
+def unpaid(corpus: Corpus) -> list[str]:
+    """Items that a budget left out: a larger one goes on from there, so they are asked about again."""
+    return [row["item"] for row in corpus.rows("rewrite") if row["reason"] == Reason.LLM_BUDGET_SPENT]

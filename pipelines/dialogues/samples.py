@@ -1,27 +1,34 @@
-"""Samples of dialogues: each dyad twice, each side once as main, both sides' members under a prefix."""
+"""Samples of dialogues that were made: KEY.json of each view, and how each dialogue ended."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
+from extractors.coefficients import FACE61_NAMES
 from manifests.reasons import Status
 from manifests.schemas import FORMAT_VERSION
-from manifests.shards import Member, PlannedSample
+from manifests.shards import PlannedSample
+from pipelines.dialogues.borrowed import FACE, RATE_HZ, borrowed_of
 from pipelines.dialogues.corpus import ScriptCorpus, scripts_of
-from pipelines.dialogues.labels import RATES_HZ
-from pipelines.dialogues.render import SIDES, arranged_plans
+from pipelines.dialogues.pairs import PAIRS, pairs
+from pipelines.dialogues.render import arranged_plans
 from pipelines.dialogues.rewrite import rewritten
-from pipelines.steps.clips import extension_of
+from pipelines.dialogues.views import Made, View
 from pipelines.steps.pack import Pack
+from synth.rewriting.rewritten import Rewritten
 
 if TYPE_CHECKING:
     from pipelines.corpus import Corpus
 
 Row = dict[str, Any]
+REWRITE = (
+    *("key", "kind", "turn", "original", "model", "served_model", "prompt", "prompt_version", "prompt_sha"),
+    *("request", "attempts", "failed_checks", "prompt_tokens", "completion_tokens"),
+)
+"""What a sample tells of each text that an LLM wrote."""
 
 
 class PackDialogues(Pack):
@@ -34,82 +41,28 @@ class PackDialogues(Pack):
 
 def planned_dialogues(corpus: ScriptCorpus) -> Iterator[PlannedSample]:
     """Every dialogue of which both sides and both views are there."""
-    of_side = _by_key(corpus, [name for name, step in corpus.steps.items() if step.per_clip])
-    of_view = _by_key(corpus, ["label"])
-    about = _About(corpus)
+    made, about = Made(corpus), _About(corpus)
     for key, plan in arranged_plans(corpus).items():
-        if _ended(corpus, key, of_side, of_view) is not None:
+        if made.ended(key) is not None:
             continue
-        for main, name in enumerate(SIDES):
-            view = f"{key}-{name}"
-            sides = {"main": of_side[f"{key}-{name}"], "other": of_side[f"{key}-{SIDES[1 - main]}"]}
-            members = [
-                _member(f"{side}.{extension_of(one['name'])}", one)
-                for side, rows in sides.items()
-                for row in rows.values()
-                for one in row["artifacts"]
-            ]
-            labels = of_view[view]["label"]
-            members += [_member(extension_of(one["name"]), one) for one in labels["artifacts"]]
-            members.sort(key=lambda member: member.extension)
-            extensions = [member.extension for member in members]
-            header = about.header(_View(key, main, plan, sides, json.loads(labels["about"]), extensions))
-            text = json.dumps(header, ensure_ascii=False, sort_keys=True, indent=1)
-            told = Member("json", len(text.encode()), hashlib.sha256(text.encode()).hexdigest(), inline=text)
-            yield PlannedSample(view, header["split"], (told, *members))
-
-
-def _member(extension: str, artifact: Row) -> Member:
-    return Member(extension, artifact["bytes"], artifact["sha256"], name=artifact["name"])
-
-
-def _by_key(corpus: ScriptCorpus, steps: list[str]) -> dict[str, dict[str, Row]]:
-    """By `DIALOGUE-SIDE`, then by step, the row about it."""
-    found: dict[str, dict[str, Row]] = {}
-    for name in steps:
-        items = corpus.items(name)
-        for row in corpus.rows(name):
-            found.setdefault(items[row["item"]].inputs["key"], {})[name] = row
-    return found
-
-
-def _ended(
-    corpus: ScriptCorpus, key: str, of_side: dict[str, dict[str, Row]], of_view: dict[str, dict[str, Row]]
-) -> tuple[str, Row | None] | None:
-    """Step and row that ended a dialogue which was arranged; no row: still open. None: it is whole."""
-    steps = [name for name, step in corpus.steps.items() if step.per_clip and corpus.items(name)]
-    for name, told in [*((name, of_side) for name in steps), ("label", of_view)]:
-        for side in SIDES:
-            row = told.get(f"{key}-{side}", {}).get(name)
-            if row is None or row["status"] != Status.OK:
-                return name, row
-    return None
+        for view in made.views(key):
+            header = about.header(view, plan)
+            yield view.sample(header, {PAIRS: pairs(header["turns"])})
 
 
 def dialogue_ends(corpus: ScriptCorpus) -> Iterator[tuple[str, str, Row | None]]:
     """Of every dialogue of the scripts: key, the step that ended it (`pack`: whole), and its row."""
-    of_side = _by_key(corpus, [name for name, step in corpus.steps.items() if step.per_clip])
-    of_view = _by_key(corpus, ["label"])
-    arranged = {corpus.items("arrange")[row["item"]].inputs["key"]: row for row in corpus.rows("arrange")}
+    made = Made(corpus)
+    items = corpus.items("arrange")
+    arranged = {items[row["item"]].inputs["key"]: row for row in corpus.rows("arrange")}
     for dialogue in corpus.scripts:
         row = arranged.get(dialogue.id)
         if row is None or row["status"] != Status.OK:
-            yield dialogue.id, "arrange", row
+            ended = items[row["item"]].inputs["ended"] if row else None
+            yield dialogue.id, ended["step"] if ended else "arrange", row
             continue
-        ended = _ended(corpus, dialogue.id, of_side, of_view)
-        yield (dialogue.id, *ended) if ended else (dialogue.id, "pack", row)
-
-
-@dataclass(frozen=True)
-class _View:
-    """`main`: the speaker's number; `sides`: rows of each by step; `labels`: what `label` told."""
-
-    key: str
-    main: int
-    plan: Row
-    sides: dict[str, dict[str, Row]]
-    labels: Row
-    members: list[str]
+        later = made.ended(dialogue.id)
+        yield (dialogue.id, *later) if later else (dialogue.id, "pack", row)
 
 
 class _About:
@@ -127,17 +80,16 @@ class _About:
             name: corpus.key(name) for name in corpus.steps if name != "pack" and corpus.items(name)
         }
 
-    def header(self, view: _View) -> Row:
+    def header(self, view: View, plan: Row) -> Row:
         """Everything about a view."""
-        key, plan = view.key, view.plan
+        key = view.dialogue
         dialogue = self._dialogues[key]
         names = list(dialogue.speakers)
         order = {"main": names[view.main], "other": names[1 - view.main]}
-        tokens = _tokens(view)
         said = {one["key"]: self._spoken[one["key"]] for one in plan["utterances"]}
         return {
             "format": FORMAT_VERSION,
-            "key": f"{key}-{SIDES[view.main]}",
+            "key": view.key,
             "split": self._corpus.splits[key],
             "dialogue": key,
             "origin": "synthetic",
@@ -145,24 +97,22 @@ class _About:
             "duration_s": plan["n_samples"] / plan["rate_hz"],
             "language": dialogue.language,
             "speaker": dialogue.person(order["main"]),
+            "licence": "; ".join(sorted({one["voice_licence"] for one in said.values()})),
             "speakers": {
                 side: self._speaker(key, name, names.index(name), plan, said) for side, name in order.items()
             },
-            "text": " ".join(one["text"] for one in plan["utterances"] if one["side"] == view.main),
-            "turns": self._turns(plan, view.main, said),
-            "unplaced": plan["unplaced"],
-            "members": view.members,
-            "rates_hz": _rates_hz(view, tokens),
-            "tokens": tokens,
+            "text": " ".join(said_of(one) for one in plan["utterances"] if one["side"] == view.main),
+            "turns": self._turns(key, plan, view.main),
+            "unplaced": [*plan["unplaced"], *self._of_rewritten_turns(key)],
+            "tokens": view.tokens(),
             "labels": view.labels,
-            "missing": {
-                f"{side}.{name}": why
+            "missing": view.missing(),
+            "measures": {
+                side: {name: rows["render"][name] for name in ("peak_dbfs", "gain_db")}
                 for side, rows in view.sides.items()
-                for row in rows.values()
-                for name, why in json.loads(row.get("missing") or "{}").items()
             },
-            "measures": {},
             "provenance": {"steps": self._steps, "rewrites": self._rewrites(key)},
+            **_of_faces(view, view.rates_hz(plan["rate_hz"])),
         }
 
     def _speaker(self, key: str, name: str, side: int, plan: Row, said: Row) -> Row:
@@ -179,58 +129,65 @@ class _About:
             },
         }
 
-    def _turns(self, plan: Row, main: int, said: Row) -> list[Row]:
+    def _turns(self, key: str, plan: Row, main: int) -> list[Row]:
         """What was said, in order, with what was measured of each rendering."""
         measured = ("emotion", "emotion_voiced", "seed", "speed", "tries", "wer", "dnsmos", "words_from")
+        were = {one.turn: one.original for one in self._written(key) if one.kind == "respond"}
         return [
             {
                 "key": one["key"],
                 "side": "main" if one["side"] == main else "other",
                 "kind": one["kind"],
-                "text": one["text"],
-                **{name: said[one["key"]].get(name) for name in measured},
+                "text": said_of(one),
+                "cut_words": one["n_cut_words"],
+                "rewritten_from": were.get(number_of(one["key"])) if one["kind"] == "turn" else None,
+                "start": str(Fraction(one["active"][0][0], plan["rate_hz"])),
+                "stop": str(Fraction(one["active"][-1][1], plan["rate_hz"])),
+                **{name: self._spoken[one["key"]].get(name) for name in measured},
             }
             for one in plan["utterances"]
         ]
 
+    def _written(self, key: str) -> list[Rewritten]:
+        """The rewrites of a dialogue that were put in."""
+        return [one for one in self._rewritten.get(key, ()) if one.status is Status.OK and one.answer]
+
     def _rewrites(self, key: str) -> list[Row]:
-        """Which texts an LLM wrote: model, prompt and the turn as it was."""
-        names = (
-            "key",
-            "kind",
-            "turn",
-            "original",
-            "model",
-            "prompt",
-            "prompt_version",
-            "prompt_sha",
-            "attempts",
-        )
-        rows = self._rewritten.get(key, ())
+        """Which texts an LLM wrote: models, prompt, what it cost, and the turn as it was."""
+        return [{name: getattr(one, name) for name in REWRITE} for one in self._written(key)]
+
+    def _of_rewritten_turns(self, key: str) -> list[Row]:
+        """Backchannels of the script whose place counts words that are no longer said."""
+        turns = self._dialogues[key].turns
         return [
-            {name: getattr(one, name) for name in names}
-            for one in rows
-            if one.status is Status.OK and one.answer
+            {"key": f"{key}-{one.turn:04d}-b{number}", "reason": "its turn was rewritten"}
+            for one in self._written(key)
+            if one.kind == "respond" and one.turn is not None
+            for number in range(len(turns[one.turn].backchannels))
         ]
 
 
-def _tokens(view: _View) -> Row:
-    """What made the tokens of each side."""
-    return {
+def said_of(utterance: Row) -> str:
+    """Its text, as far as it was said before somebody interrupted."""
+    if not utterance["n_cut_words"]:
+        return str(utterance["text"])
+    return " ".join(word["text"] for word in utterance["words"])
+
+
+def number_of(key: str) -> int:
+    """Of the turn that an utterance's key counts."""
+    return int(key.rsplit("-", 1)[1])
+
+
+def _of_faces(view: View, rates_hz: dict[str, float]) -> Row:
+    """Whose faces are borrowed, and the rates and columns with those of the faces."""
+    borrowed = {
         f"{side}.{name}": about
         for side, rows in view.sides.items()
-        for row in rows.values()
-        if row.get("tokens")
-        for name, about in json.loads(row["tokens"]).items()
+        for name, about in borrowed_of(rows).items()
     }
-
-
-def _rates_hz(view: _View, tokens: Row) -> Row:
-    """Frames or samples a second of each member."""
-    rates = {name: rate for name, rate in RATES_HZ.items() if name in view.members}
-    for side in view.sides:
-        rates |= {f"{side}.flac": 16_000.0, f"{side}.native.flac": float(view.plan["rate_hz"])}
-    rates |= {name: about["rate_hz"] for name, about in tokens.items()}
-    return rates | {
-        name: about["rate_hz"] for name, about in view.labels.items() if name.endswith(".text.npy")
+    return {
+        "borrowed": borrowed,
+        "rates_hz": rates_hz | dict.fromkeys(borrowed, RATE_HZ),
+        "channels": {name: list(FACE61_NAMES) for name in borrowed if name.endswith(FACE)},
     }

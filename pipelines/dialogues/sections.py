@@ -67,6 +67,15 @@ class ArrangeConfig(Section):
     tone_dbfs: float = Field(-65.0, ge=-90, le=-30, description="room tone; never digital silence")
 
 
+class FacesConfig(Section):
+    """Faces for people who have none: borrowed of real ones, and called so."""
+
+    corpus: str | None = Field(
+        None, description="finished corpus of real clips with face61 and emotions that lends them; null: none"
+    )
+    seed: int = Field(0, ge=0, description="another seed draws other clips")
+
+
 class LabelConfig(Section):
     """What is derived of the turns, beside `turns.json`."""
 
@@ -94,6 +103,7 @@ class SynthConfig(Section):
     rewrite: RewriteConfig | None = Field(None, description="an LLM that rewrites turns; null: as scripted")
     speak: SpeakConfig = SpeakConfig()
     arrange: ArrangeConfig = ArrangeConfig()
+    faces: FacesConfig = FacesConfig()
     labels: LabelConfig = LabelConfig()
     tokenize: TokenizeConfig = TokenizeConfig()
     units: UnitsConfig = UnitsConfig()
@@ -104,4 +114,21 @@ class SynthConfig(Section):
     def _servers(self) -> SynthConfig:
         if any(one.startswith("server:") for one in self.speak.voices) and self.speak.server is None:
             raise ValueError("a voice called server:NAME needs speak.server")
+        return self
+
+    @model_validator(mode="after")
+    def _variables(self) -> SynthConfig:
+        servers = (self.rewrite.server if self.rewrite else None, self.speak.server)
+        named = [one.api_key_env for one in servers if one is not None and one.api_key_env is not None]
+        if not all(name.isidentifier() for name in named):
+            # the message must not repeat it: what stands there may be the key
+            raise ValueError("api_key_env is the name of an environment variable, not the key")
+        return self
+
+    @model_validator(mode="after")
+    def _dialogues(self) -> SynthConfig:
+        if self.rewrite is not None and "style" in self.rewrite.kinds:
+            raise ValueError(
+                "rewrite.kinds: style makes variants of single turns, and no dialogue; leave it out"
+            )
         return self

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,13 +12,10 @@ import pyarrow as pa
 from manifests.ids import digest
 from manifests.reasons import Reason, Status
 from manifests.receipts import Row
-from pipelines.dialogues.casting import Cast, cast
-from pipelines.dialogues.corpus import ScriptCorpus, scripts_of
-from pipelines.dialogues.rewrite import rewritten
+from pipelines.dialogues.assembled import Ended, assembled, utterances
+from pipelines.dialogues.corpus import scripts_of
 from pipelines.dialogues.sections import SpeakConfig, VoiceServerConfig
 from pipelines.step import Item, Resources, Step, UnusableError, Workspace
-from synth.rewriting.assembling import IncompleteError, assemble
-from synth.rewriting.scripts import Dialogue
 
 if TYPE_CHECKING:
     from pipelines.corpus import Corpus
@@ -28,31 +24,9 @@ if TYPE_CHECKING:
     from synth.voices.voice import Voice
 
 LETTERS_A_SECOND = 14.0
-
-
-@dataclass(frozen=True)
-class Utterance:
-    """What is said: its key, the dialogue's channel, and the turn that a backchannel goes into."""
-
-    key: str
-    side: int
-    text: str
-    emotion: str | None
-    kind: str  # turn or backchannel
-    after_word: int | None = None
-
-
-def utterances(dialogue: Dialogue) -> list[Utterance]:
-    """In order; a turn's backchannels follow it."""
-    sides = {name: number for number, name in enumerate(dialogue.speakers)}
-    found = []
-    for number, turn in enumerate(dialogue.turns):
-        key, side = f"{dialogue.id}-{number:04d}", sides[turn.speaker]
-        found.append(Utterance(key, side, turn.text, turn.emotion, "turn"))
-        for count, one in enumerate(turn.backchannels):
-            name = f"{key}-b{count}"
-            found.append(Utterance(name, 1 - side, one.text, None, "backchannel", one.after_word))
-    return found
+SERVER_S = 15.0
+"""A server's deadline of 300 s, at the 20 s that the engine grants a media second: whoever waits for it
+gives up first, with a reason."""
 
 
 class Speak(Step[SpeakConfig]):
@@ -67,18 +41,19 @@ class Speak(Step[SpeakConfig]):
     measurements = pa.schema([pa.field("spoken", pa.string())])  # JSON: voice, seed, WER, DNSMOS, …
 
     def plan(self, corpus: Corpus) -> Iterable[Item]:
-        """Every utterance of the dialogues that are whole, of speakers who have a voice."""
+        """Every utterance of the dialogues that are whole and whose people both have a voice."""
         scripts = scripts_of(corpus)
-        chosen = casting_of(scripts)
-        for dialogue in whole_dialogues(scripts).values():
+        chosen = scripts.cast
+        for dialogue in assembled(scripts).values():
+            if isinstance(dialogue, Ended):
+                continue
             people = list(dialogue.speakers)
             for one in utterances(dialogue):
-                voice = chosen.voices.get(dialogue.person(people[one.side]))
-                if voice is None:
-                    continue
+                voice = chosen.voices[dialogue.person(people[one.side])]
                 inputs = {"text": one.text, "emotion": one.emotion, "voice": voice, "key": one.key}
                 item = f"{one.key}-{digest(inputs, chosen.fingerprints[voice], length=8)}"
-                yield Item(item, dialogue.id, inputs, len(one.text) / LETTERS_A_SECOND)
+                patience_s = SERVER_S * self.config.tries if voice.startswith("server:") else 0.0
+                yield Item(item, dialogue.id, inputs, len(one.text) / LETTERS_A_SECOND, patience_s)
 
     def identity(self) -> dict[str, Any]:
         """The pool of voices is told by each item's own voice."""
@@ -153,20 +128,3 @@ def _server(config: VoiceServerConfig) -> Server:
     from synth.voices.server_voice import Server
 
     return Server(**config.model_dump(exclude={"genders"}))
-
-
-def whole_dialogues(corpus: ScriptCorpus) -> dict[str, Dialogue]:
-    """The dialogues with their rewrites put in; those of which a rewrite failed are left out."""
-    rows = rewritten(corpus)
-    found = {}
-    for dialogue in corpus.scripts:
-        try:
-            found[dialogue.id] = assemble(dialogue, rows.get(dialogue.id, ()))
-        except IncompleteError:
-            continue
-    return found
-
-
-def casting_of(corpus: ScriptCorpus) -> Cast:
-    """Who has which voice, over all scripts."""
-    return cast(corpus.scripts, corpus.splits, corpus.config)

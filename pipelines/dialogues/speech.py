@@ -15,6 +15,11 @@ from synth.levels import Spans
 if TYPE_CHECKING:
     from extractors.speech import SpeechDetector
 
+SHORTEST_S = 0.1
+"""Of speech: with the detector's own 0.25 s nods get lost."""
+SILENCE_S = 0.5
+"""Put before and after: a detector that wakes up in the middle of a vowel hears 0.2 s of it too late."""
+
 
 def read_speech(
     store: Store,
@@ -49,15 +54,14 @@ def heard_in(pcm: Any, rate_hz: int, detector: SpeechDetector) -> Spans:
     from extractors.speech import HOP, RATE_HZ, speech_segments
     from synth.turns.activity import refined_activity
 
-    mono = np.asarray(soxr.resample(pcm, rate_hz, RATE_HZ), np.float32)
+    silence = round(SILENCE_S * rate_hz)
+    mono = np.asarray(soxr.resample(np.pad(pcm, silence), rate_hz, RATE_HZ), np.float32)
     detector.reset()
     probabilities = detector.feed(np.pad(mono, (0, -len(mono) % HOP)))
     length_s = len(pcm) / rate_hz
-    heard = [
-        (start_s, min(stop_s, length_s))
-        for start_s, stop_s in speech_segments(probabilities)
-        if start_s < length_s
-    ] or [(0.0, length_s)]
+    segments = speech_segments(probabilities, min_speech_s=SHORTEST_S)
+    within = [(max(0.0, start - SILENCE_S), min(stop - SILENCE_S, length_s)) for start, stop in segments]
+    heard = [(start_s, stop_s) for start_s, stop_s in within if start_s < stop_s] or [(0.0, length_s)]
     spans = refined_activity(pcm, rate_hz, heard)
     samples = ((int(start * rate_hz), min(len(pcm), int(stop * rate_hz))) for start, stop in spans)
     return tuple(span for span in samples if span[0] < span[1]) or ((0, len(pcm)),)

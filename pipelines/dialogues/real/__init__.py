@@ -1,0 +1,1 @@
+"""Dialogues of recordings: two people recorded, two streams made of it."""
