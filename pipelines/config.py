@@ -67,7 +67,7 @@ def load_as(
             raise ConfigError(f"--set {override}: {value!r} is not YAML: {error}") from error
         for key in reversed(keys.split(".")):
             nested = {key: nested}
-        data, origin = _merge(data, nested), f"--set {override}"
+        data, origin = _merge(data, nested), f"--set {keys}"  # its value may be a secret
     return parse_as(model, data, origin)
 
 
@@ -95,7 +95,8 @@ def _explain(root: type[BaseModel], problem: dict[str, Any]) -> str:
         return f"{where}: unknown key; {hint}"
     about = f" ({field.description})" if field is not None and field.description else ""
     given = problem["input"]
-    told = "" if isinstance(given, Mapping) else f"{given!r} is not allowed: "
+    secret = _model(root, problem["loc"][:-1]).model_config.get("hide_input_in_errors", False)
+    told = "" if secret or isinstance(given, Mapping) else f"{given!r} is not allowed: "
     return f"{where + ': ' if where else ''}{told}{problem['msg']}{about}"
 
 

@@ -39,9 +39,13 @@ def run_steps(
 
 
 def check_steps(corpus: Corpus, config: EngineConfig) -> None:
-    """Raise before any work: ConfigError for resources of no step, WeightsError for weights to be brought."""
+    """Raise before any work: ConfigError for resources of no step, WeightsError for all that is to be
+    brought."""
+    from extractors.brought import every
+
     unknown = set(config.resources) - set(corpus.steps)
     if unknown:
         raise ConfigError(f"engine.resources: no step {sorted(unknown)}; there are {', '.join(corpus.steps)}")
+    every({name: step.facts for name, step in corpus.steps.items()})
     for name in corpus.steps:
         corpus.key(name)

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, get_args
@@ -247,12 +248,17 @@ class Step(ABC, Generic[ConfigT]):
 
     def key(self, upstream_keys: Sequence[str]) -> str:
         """Digest of everything that decides the step's output, given equal items."""
+        return digest("step", self.name, self.version, *self.facts(), list(upstream_keys), length=12)
+
+    def facts(self) -> list[dict[str, Any]]:
+        """Config, weights and versions that decide the output. Raises MissingWeightsError for all that is
+        missing."""
+        from extractors.brought import every
         from extractors.weights import weights_sha256
 
-        config = self.identity()
-        weights = {name: weights_sha256(name) for name in self.weights()}
-        parts = [self.name, self.version, config, weights, self.made_of(), list(upstream_keys)]
-        return digest("step", *parts, length=12)
+        one_by_one = {name: partial(weights_sha256, name) for name in self.weights()}
+        found = every({"config": self.identity, "weights": lambda: every(one_by_one), "of": self.made_of})
+        return list(found.values())
 
     def identity(self) -> dict[str, Any]:
         """What of the config decides the output: all of it, unless a step knows better."""

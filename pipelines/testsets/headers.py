@@ -12,6 +12,7 @@ import numpy as np
 
 from manifests.reasons import Reason
 from manifests.shards import Member, PlannedSample
+from pipelines.dialogues.labels import RATES_HZ as TURN_LABELS
 from pipelines.steps.clips import extension_of
 from pipelines.testsets.clips import STREAMS
 from pipelines.testsets.corpus import grid_of
@@ -89,12 +90,13 @@ def _derived(clean: dict[str, Any]) -> tuple[set[str], set[str]]:
     there = set(clean["members"])
     stream = next(one for one in reversed(STREAMS) if f"{one}flac" in there or not one)
     names = ("flac", "native.flac", "fbank104.npy", "units.npy", "units.txt", "hyps_asr.json")
-    sounds = {stream + name for name in (*names, *clean.get("tokens", {}))}
-    sounds |= set(clean.get("tokens", {})) if not stream else set()
+    sounds = {stream + name for name in names}
+    sounds |= {name for name in clean.get("tokens", {}) if name.startswith(stream)}
     frames = {name for name, rate_hz in clean.get("rates_hz", {}).items() if rate_hz in PICTURE_HZ}
     pictures = (
         {name for name in frames if not name.startswith("main.")} - sounds - set(clean.get("tokens", {}))
     )
+    pictures -= {name for name in pictures if name in TURN_LABELS or name.endswith(".text.npy")}
     return sounds & there, (pictures | {"hyps_vsr.json"}) & there
 
 
@@ -188,9 +190,14 @@ def _measures(sample: SetSample) -> dict[str, Any]:
 
 
 def _tokens(cell: Cell | None) -> dict[str, Any]:
-    rows = cell.rows.values() if cell else ()
+    if cell is None:
+        return {}
+    stream = cell.inputs.get("stream", "")
     return {
-        name: about for row in rows if row.get("tokens") for name, about in json.loads(row["tokens"]).items()
+        stream + name: about
+        for row in cell.rows.values()
+        if row.get("tokens")
+        for name, about in json.loads(row["tokens"]).items()
     }
 
 
