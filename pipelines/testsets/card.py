@@ -35,6 +35,7 @@ TITLES = {
     "wer": "Mean word error rate against SNR",
     "proof": "Achieved against requested SNR",
     "face": "Frames that lose the face, by severity",
+    "landmarks": "How far landmarks are off where the face is still found, by severity",
 }
 
 
@@ -46,6 +47,9 @@ def _pictures(rows: Rows) -> dict[str, bytes | None]:
         "wer": _curves(mixed, "audio", "snr_db", _mean("wer"), ("SNR, dB", "WER")),
         "proof": _errors(mixed),
         "face": _curves(seen, "video", "severity", lost_share, ("severity", "share of frames")),
+        "landmarks": _curves(
+            seen, "video", "severity", _mean("landmark_error"), ("severity", "distances between the eyes")
+        ),
     }
 
 
@@ -87,6 +91,7 @@ def _curves(
             axes.plot(*zip(*curve, strict=True), marker="o", label=name)
         axes.set_xlabel(labels[0])
         axes.set_ylabel(labels[1])
+        axes.set_ylim(bottom=0, top=max(0.05, axes.get_ylim()[1]))
         axes.legend(fontsize=8)
 
     return _png(draw)
@@ -144,6 +149,12 @@ def _text(corpus: SetCorpus, table: pa.Table, rows: Rows, pictures: Sequence[str
         lines += [
             f"SNRs are those {what}, measured on the 16-bit samples that were written: largest error "
             f"{max(errors):.3f} dB. {len(unreachable)} samples are marked as beyond what 16 bits can hold.",
+            "",
+        ]
+    cropped = sum(row["at"] == "crop" for row in ok)
+    if cropped:
+        lines += [
+            f"{cropped} samples were corrupted on finished crops; coefficients are those of the clean clip.",
             "",
         ]
     for name in pictures:

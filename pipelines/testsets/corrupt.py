@@ -20,6 +20,7 @@ from manifests.receipts import Row
 from manifests.store import Store
 from pipelines.build import NoCorpusError, recall
 from pipelines.clip_sections import CutConfig
+from pipelines.config import ConfigError
 from pipelines.sections import WatchConfig
 from pipelines.step import Item, Resources, Step, Workspace
 from pipelines.steps.ingest import guard_unchanged
@@ -68,10 +69,10 @@ class Corrupt(Step[CorruptConfig]):
             return
         rows = {row["key"]: row for row in clip_rows(corpus)}
         wanted = wanted_cells(grid, sorted(rows))
-        drawer = _Drawer(corpus)
+        drawer = _Drawer(corpus, set(rows), at=self.config.at)
         for cell in cells:
             for key in wanted[cell.name]:
-                yield drawer.item(rows[key], cell, at=self.config.at)
+                yield drawer.item(rows[key], cell)
 
     def open(self) -> None:
         """Networks are loaded with the first clip: its corpus' config says which."""
@@ -146,7 +147,8 @@ def _occluders(folder: str | None) -> dict[str, Occluder]:
 class _Drawer:
     """Draws the plan of each clip and cell, and finds what it is to be carried out on."""
 
-    def __init__(self, corpus: Corpus) -> None:
+    def __init__(self, corpus: Corpus, keys: set[str], *, at: str) -> None:
+        self._at = at
         self._grid = grid_of(corpus)
         self._occluders: dict[str, dict[str, Occluder]] = {}
         self._cuts: dict[str, dict[str, Any]] = {}
@@ -158,11 +160,18 @@ class _Drawer:
         except NoCorpusError:
             return  # a corpus of which only the shards were passed on
         self._cuts = {item.inputs["key"]: item.inputs for item in clean.items("cut").values()}
+        unknown = keys - self._cuts.keys()
+        if unknown and at != "crop":  # never another kind of corruption than was asked for, unnoticed
+            raise ConfigError(
+                f"{corpus.source_root} was built by another version of Duologue, or with other weights: "
+                f"{len(unknown)} of its clips, such as {min(unknown)}, are not those it would build now. "
+                "Build it again, or set `corrupt.at: crop`"
+            )
         self._sections = {name: getattr(config, name).model_dump(mode="json") for name in SECTIONS}
         self._keys = [clean.key(name) for name in SECTIONS]
         self._root = clean.source_root
 
-    def item(self, row: dict[str, Any], cell: VideoCell, *, at: str) -> Item:
+    def item(self, row: dict[str, Any], cell: VideoCell) -> Item:
         """One clip in one condition; `refused` where it cannot be made."""
         cut = self._cuts.get(row["key"])
         members = json.loads(row["members"])
@@ -181,7 +190,7 @@ class _Drawer:
             "occluders": str(Path(folder).resolve()) if folder and occludes else None,
             "start": "0",
             "stop": str(Fraction(row["duration_s"]).limit_denominator(100_000)),
-            "at": self._place(cut, at),
+            "at": self._place(cut),
             "plan": None,
             "refused": None,
             "detail": None,
@@ -197,10 +206,10 @@ class _Drawer:
         decided = [inputs["plan"], occluder, inputs["at"], content, picture, self._keys, inputs["refused"]]
         return Item(f"{inputs['key']}-{digest(decided, length=8)}", row["source"], inputs, row["duration_s"])
 
-    def _place(self, cut: dict[str, Any] | None, at: str) -> str:
+    def _place(self, cut: dict[str, Any] | None) -> str:
         """Where the picture is corrupted."""
         here = cut is not None and Path(self._root, cut["recording"]["path"]).is_file()
-        return "source" if at == "source" or (at == "auto" and here) else "crop"
+        return "source" if self._at == "source" or (self._at == "auto" and here) else "crop"
 
     def _plan(self, row: dict[str, Any], cell: VideoCell, inputs: dict[str, Any]) -> CorruptionPlan:
         if not inputs["members"] or (inputs["cut"] and inputs["cut"]["track"] is None):

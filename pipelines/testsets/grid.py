@@ -248,12 +248,14 @@ class GridConfig(Section):
                     f"{kind}: {', '.join(twice)} is there twice; put all values into one entry, or give "
                     "each a `name`"
                 )
-        for family in self.audio:
-            for one in (family, *family.also):
-                if one.kind in RECORDED and self.folder_of(one) is None:
-                    raise ValueError(
-                        f"{one.kind} comes from recordings: give folders.{one.kind}, or the entry's `folder`"
-                    )
+        sounds = [one for family in self.audio for one in (family, *family.also)]
+        lacking = sorted({one.kind for one in sounds if one.kind in RECORDED and self.folder_of(one) is None})
+        if lacking:
+            folders = ", ".join(f"folders.{kind}" for kind in lacking)
+            raise ValueError(
+                f"{' and '.join(lacking)} {'comes' if len(lacking) == 1 else 'come'} from recordings: give "
+                f"{folders}, or the entry's `folder`"
+            )
         readers = {"tokenize.codecs": ("native.flac", bool(self.tokenize.codecs))}
         readers |= {"units.model": ("flac", self.units.model is not None)}
         readers |= {"hypotheses.asr_model": ("flac", self.hypotheses.asr_model is not None)}

@@ -36,9 +36,11 @@ SCHEMA = pa.schema(
         pa.field("wer", pa.float64()),  # of the best hypothesis, where the set asks for them
         pa.field("video", pa.string()),  # family of the picture; null: clean
         pa.field("severity", pa.int64()),
+        pa.field("at", pa.string()),  # source: the face was looked for again; crop: the crops were corrupted
         pa.field("n_frames", pa.int64()),
         pa.field("n_seen_clean", pa.int64()),  # frames of the clean clip in which the face is found
         pa.field("n_lost", pa.int64()),  # of those, how many lose it
+        pa.field("landmark_error", pa.float64()),  # of those that keep it, in distances between the eyes
     ]
 )
 
@@ -95,7 +97,8 @@ def _picture(sample: SetSample) -> dict[str, Any]:
     if sample.video is None or sample.condition.video is None:
         return {}
     seen = json.loads(sample.video.rows["corrupt"]["seen"])
-    counts = {name: seen.get(name) for name in ("n_frames", "n_seen_clean", "n_lost")}
+    names = ("at", "n_frames", "n_seen_clean", "n_lost", "landmark_error")
+    counts = {name: seen.get(name) for name in names}
     family = sample.condition.video
     return {"video": family.family.title, "severity": family.severity, **counts}
 

@@ -179,3 +179,26 @@ def test_hidden_tokens_are_listed(make: MakeSet, tmp_path: Path) -> None:
     assert set(told["mask_p0_2"]["hidden"]) < set(told["mask_p0_6"]["hidden"])
     books = set_books(recall_set(str(tmp_path / "set")))
     assert {row["reason"] for row in books.rows if row["status"] != "ok"} == {"no_tokens"}
+
+
+def test_a_corpus_of_another_version_is_not_corrupted_unnoticed(
+    clean_corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pipelines.config import ConfigError
+    from pipelines.steps.watch import Watch
+    from pipelines.testsets.grid import GridConfig
+    from pipelines.testsets.testset import open_set
+
+    grid = {"clips": ONE, "video": [{"kind": "blur"}]}
+    corpus = open_set(str(clean_corpus), str(tmp_path / "set"), GridConfig.model_validate(grid))
+    monkeypatch.setattr(Watch, "version", Watch.version + 1)
+    with pytest.raises(ConfigError, match="built by another version"):
+        _run(corpus)
+
+
+def _run(corpus: Any) -> None:
+    from pipelines.engine import LocalEngine
+    from pipelines.reporter import QuietReporter
+    from pipelines.testsets.testset import make_set
+
+    make_set(corpus, engine=LocalEngine(), reporter=QuietReporter())
