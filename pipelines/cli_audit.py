@@ -40,6 +40,7 @@ def audit(
         from pipelines.audit.catalog import CHECKS
         from pipelines.audit.compare import compare as changes_between
         from pipelines.audit.compare import read_audit
+        from pipelines.audit.report.write import write_report
 
         if list_checks:
             for check in CHECKS.values():
@@ -56,6 +57,7 @@ def audit(
                 typer.echo(f"{finding.outcome}  {finding.check.id}: {finding.why}")
         for change in changes_between(before, verdict.record) if before else ():
             typer.echo(f"{change.kind}  {change.check}: {change.told}")
+        page = write_report(corpus, verdict.record, str(out), before=before)
         told = ", ".join(f"{count} {outcome}" for outcome, count in sorted(verdict.counts.items()))
-        typer.echo(f"{told}. The report: {str(out).rstrip('/')}/audit.json")
+        typer.echo(f"{told}. The report: {page}")
         raise typer.Exit(verdict.exit_code)

@@ -11,7 +11,7 @@ from typing import Any
 from pipelines.audit.audit import AUDIT_FORMAT
 from pipelines.audit.model import Outcome
 
-_OUTCOMES = (Outcome.PASS, Outcome.INFO, Outcome.NOT_MEASURED, Outcome.WARN, Outcome.FAIL)
+_OUTCOMES = (Outcome.PASS, Outcome.INFO, Outcome.WARN, Outcome.FAIL)
 _ORDER = {str(one): at for at, one in enumerate(_OUTCOMES)}
 MOVED = 0.05
 """A mean or median is told when it moved by so much of the spread from the 5th to the 95th percentile."""
@@ -23,7 +23,9 @@ class AuditFileError(ValueError):
 
 @dataclass(frozen=True)
 class Change:
-    """One check that is not as it was. `kind`: `worse`, `better`, `moved`, `new`, `gone`."""
+    """One check that is not as it was. `kind`: `worse`, `better`, `moved`, `new`, `gone`.
+
+    What is not measured any more is `gone`, never `better`."""
 
     check: str
     kind: str
@@ -64,11 +66,16 @@ def compare(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[Change]:
 def _changes(key: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Change]:
     was, is_now = old["verdict"], new["verdict"]
     bad = (old.get("n_bad", -1), new.get("n_bad", -1))
-    if was != is_now:
+    unmeasured = str(Outcome.NOT_MEASURED)
+    if was != is_now and unmeasured in (was, is_now):
+        yield Change(key, "gone" if is_now == unmeasured else "new", f"{was} → {is_now}: {new['why']}")
+    elif was != is_now:
         kind = "worse" if _ORDER[is_now] > _ORDER[was] else "better"
         yield Change(key, kind, f"{was} → {is_now}: {new['why']}")
     elif -1 not in bad and bad[0] != bad[1]:
-        kind = "worse" if bad[1] > bad[0] else "better"
+        # as shares of what was looked at, in whole numbers
+        shares = bad[0] * max(1, new["n"]), bad[1] * max(1, old["n"])
+        kind = "moved" if shares[0] == shares[1] else "worse" if shares[1] > shares[0] else "better"
         yield Change(key, kind, f"{bad[0]} bad of {old['n']} → {bad[1]} of {new['n']}")
     else:
         yield from _moved(key, old, new)

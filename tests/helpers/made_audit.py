@@ -38,7 +38,7 @@ RATES_HZ = {
 def make_corpus(folder: Path, *, n_talks: int = 8) -> Path:
     """Clips of one person, one of them silent and one whose lips are no video; one dialogue in both views."""
     talks = [
-        talk(n, "train" if n % 3 else "valid", text=HOSTILE[n % 5], speaker=HOSTILE[(n + 1) % 5])
+        talk(n, "train" if n % 3 else "valid", face_px=96, text=HOSTILE[n % 5], speaker=HOSTILE[(n + 1) % 5])
         for n in range(n_talks)
     ]
     silent = {"flac": flac(np.zeros(27 * 1280, np.int16), 16_000)}
