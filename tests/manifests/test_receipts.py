@@ -6,8 +6,8 @@ import pyarrow as pa
 import pytest
 
 from manifests.reasons import Reason, Status
-from manifests.remedies import REMEDIES
 from manifests.receipts import Row, committed_units, read_receipts, write_receipt
+from manifests.remedies import REMEDIES
 from manifests.store import Store
 
 MEASURES = pa.schema([pa.field("yaw_deg", pa.float64())])

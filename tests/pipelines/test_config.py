@@ -68,7 +68,7 @@ def test_a_file_that_is_no_config_is_named(tmp_path: Path, text: str) -> None:
 
 
 def test_unknown_preset_lists_the_known() -> None:
-    with pytest.raises(ConfigError, match="any-modality, av-dialog, av-dialog-stage1, avlm, .*, tavid"):
+    with pytest.raises(ConfigError, match=r"any-modality, av-dialog, av-dialog-stage1, avlm, .*, tavid"):
         load_config(preset="avhubert")
 
 
