@@ -29,6 +29,12 @@ def audit(
     beam: Annotated[
         list[str] | None, typer.Option(help="Option for Apache Beam, e.g. --runner=FlinkRunner. Repeatable.")
     ] = None,
+    probes: Annotated[
+        bool, typer.Option("--probe", help="Of dialogues: does the face tell that a turn is about to end?")
+    ] = False,
+    beside: Annotated[
+        list[str] | None, typer.Option(help="With --probe: another corpus to compare with. Repeatable.")
+    ] = None,
     list_checks: Annotated[bool, typer.Option("--list", help="Name the checks, and stop.")] = False,
 ) -> None:
     """Audit a corpus, test set or dialogues: every source, step, sample and number that is stored.
@@ -50,7 +56,14 @@ def audit(
             fail("say where the report goes: --out report/", 2)
         before = read_audit(compare) if compare else None
         verdict = run_audit(
-            corpus, str(out), policy, deep=deep, max_shards=shards, seed=seed, runner_options=beam or ()
+            corpus,
+            str(out),
+            policy,
+            deep=deep,
+            max_shards=shards,
+            seed=seed,
+            runner_options=beam or (),
+            probe=(beside or ()) if probes else None,
         )
         for finding in verdict.findings:
             if finding.outcome in ("fail", "warn"):

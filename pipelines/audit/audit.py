@@ -51,9 +51,11 @@ def run_audit(
     max_shards: int | None = None,
     seed: int = 0,
     runner_options: Sequence[str] = (),
+    probe: Sequence[str] | None = None,
 ) -> Verdict:
     """Audit a corpus and write `out`/audit.json.
 
+    `probe`: also ask whether faces tell of turn-yield (`probes.py`), here and in these further corpora.
     `deep` also opens the shards: all of them, or `max_shards` that `seed` draws. `runner_options` are Beam's
     (`--runner=…`); without a runner the pipeline runs in this process. With another runner `out` must be a
     place that its workers can write to.
@@ -78,9 +80,21 @@ def run_audit(
     )
     opened = {"shards": len(tasks), "of": n_shards, "seed": seed} if deep else None
     record = _record(findings, rules, books, opened, _shards_of(store, findings))
+    if probe is not None:
+        record["probes"] = _probed([corpus_url, *probe])
     text = json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False)
     target.write(AUDIT_JSON, text.encode())
     return Verdict(findings, record)
+
+
+def _probed(urls: Sequence[str]) -> list[dict[str, Any]]:
+    """One record a corpus, called by its folder. Raises CorpusError for a folder without a finished one."""
+    from manifests.corpus_reader import CorpusReader
+    from pipelines.audit.probe_data import dialogues_of
+    from pipelines.audit.probes import probe_side_by_side
+
+    corpora = {url.rstrip("/"): dialogues_of(CorpusReader(url))[0] for url in urls}
+    return [one.record() for one in probe_side_by_side(corpora)]
 
 
 def _tasks(store: Store, books: Books, max_shards: int | None, seed: int) -> tuple[list[ShardTask], int]:

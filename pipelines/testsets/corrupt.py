@@ -91,6 +91,9 @@ class Corrupt(Step[CorruptConfig]):
             )
         except CorruptError as error:
             raise ItemError(Reason(str(error.reason)), error.detail) from error
+        except FileNotFoundError as error:  # tables of `watch` that somebody deleted
+            detail = f"{error.filename} is gone: build the corpus again, it makes what is lost anew"
+            raise ItemError(Reason.LANDMARKS_MISSING, detail) from error
         artifacts = [workspace.put(f"{item.id}.{name}", data) for name, data in sorted(made.payloads.items())]
         seen = made.measures | {"at": inputs["at"]}
         measures = {"plan": inputs["plan"], "seen": seen, "missing": made.missing}

@@ -202,3 +202,21 @@ def _run(corpus: Any) -> None:
     from pipelines.testsets.testset import make_set
 
     make_set(corpus, engine=LocalEngine(), reporter=QuietReporter())
+
+
+def test_landmarks_that_are_gone_are_told(clean_corpus: Path, tmp_path: Path) -> None:
+    import shutil
+
+    from pipelines.testsets.grid import GridConfig
+    from pipelines.testsets.testset import open_set
+
+    copy = tmp_path / "copy"
+    shutil.copytree(clean_corpus, copy)
+    for path in copy.glob("steps/watch-*/data/*.faces.parquet"):
+        path.unlink()
+    grid = {"clips": ONE, "video": [{"kind": "hand", "severity": [3]}]}
+    corpus = open_set(str(copy), str(tmp_path / "set"), GridConfig.model_validate(grid))
+    _run(corpus)
+    (row,) = [row for row in set_books(corpus).rows if row["status"] != "ok"]
+    assert (row["status"], row["reason"]) == ("failed", "landmarks_missing")
+    assert "faces.parquet is gone" in row["detail"]
