@@ -83,8 +83,8 @@ REMEDIES: dict[Reason, str] = {
     "clean form is in the clip that `base` names",
     Reason.NO_TOKENS: "the clip has not the tokens that the mask is for; build the corpus with them",
     Reason.TURN_NOT_SHORT: "the turn is longer than `short_turn` says, so it stays as it was",
-    Reason.EMOTION_NOT_KEPT: "only happy, sad, angry and neutral turns are rewritten, and frustrated "
-    "ones count as angry",
+    Reason.EMOTION_NOT_KEPT: "the emotion is not among `select.emotions`, or not one of the four that are "
+    "rewritten",
     Reason.EMOTIONS_DISAGREE: "the response's emotion is not that of what it answers",
     Reason.LLM_BUDGET_SPENT: "the budget of the folder is spent; raise it and run again to go on",
     Reason.REWRITE_REJECTED: "no answer passed the checks; the detail says which failed; try a larger model",

@@ -33,6 +33,8 @@ LABELS: dict[str, str] = {
     "gender": "as the corpus gives it",
     "emotion": "as the corpus gives it",
     "emotions": "JSON list of [emotion, start_s, end_s, speaker or null]",
+    "caption": "what a recording sounds like, in words",
+    "task": "what a sample is for, e.g. asr, avsr, captioning or text_continuation",
     "licence": "SPDX identifier or the corpus' own words",
     "consent": "what the recorded person agreed to",
     "role": "role in the conversation, e.g. main or other",

@@ -20,6 +20,7 @@ from pipelines.accounting import Account, account, index_table
 from pipelines.config import parse_config
 from pipelines.corpus import Corpus
 from pipelines.engine import Engine
+from pipelines.needs import check_labels
 from pipelines.reporter import Reporter
 from pipelines.run import check_steps, run_steps
 from pipelines.sections import BuildConfig
@@ -85,9 +86,11 @@ def build(
 ) -> Built:
     """Run every step to completion, then publish the index and the manifest.
 
-    `retry` names statuses (`failed`, `quarantined`) whose receipts are dropped first. Raises WeightsError,
-    StoreLockedError, FatalError, EngineError; what is committed stays, and the next run resumes.
+    `retry` names statuses (`failed`, `quarantined`) whose receipts are dropped first. Raises ConfigError,
+    WeightsError, StoreLockedError, FatalError, EngineError; what is committed stays, and the next run
+    resumes.
     """
+    check_labels(corpus.listing, config)
     check_steps(corpus, config.engine)
     store = corpus.store
     with store.locked(break_lock=break_lock):

@@ -202,6 +202,9 @@ def dialogue_synth(
 def dialogue_real(
     recordings: Annotated[str, typer.Argument(help="Folder of recordings of two people; or s3://…")],
     out: Annotated[str, typer.Option(help="Output folder, or s3://… or gs://….")],
+    preset: Annotated[
+        str | None, typer.Option(help="Preset to start from: av-dialog, face-turns, tavid.")
+    ] = None,
     config: Annotated[Path | None, typer.Option(help="YAML; see docs/dialogue-real.md.")] = None,
     settings: Settings = None,
     sidecar: Annotated[
@@ -233,7 +236,7 @@ def dialogue_real(
         from pipelines.dialogues.real.real import load_real, make_real, open_real
         from pipelines.listing import read_listing
 
-        chosen = load_real(path=config, overrides=settings or ())
+        chosen = load_real(preset=preset, path=config, overrides=settings or ())
         listed = read_listing(
             recordings, out, reader=reader, options=reader_options or (), stage=stage, sidecar=sidecar
         )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from manifests.sidecar import LABELS
 from pipelines.clip_sections import CutConfig, HypothesesConfig, TokenizeConfig, UnitsConfig
 from pipelines.section import Section
 from pipelines.select_section import SelectConfig
@@ -164,6 +165,11 @@ class BuildConfig(Section):
 
     name: str = Field("custom", pattern=r"^[a-z0-9][a-z0-9-]*$", description="name of the preset")
     description: str = ""
+    need_labels: tuple[str, ...] = Field(
+        (),
+        description="labels that the sources must bring (docs/readers.md): where none of them has one, the "
+        "build stops before any work",
+    )
     ingest: IngestConfig = IngestConfig()
     watch: WatchConfig = WatchConfig()
     listen: ListenConfig = ListenConfig()
@@ -178,6 +184,14 @@ class BuildConfig(Section):
     hypotheses: HypothesesConfig = HypothesesConfig()
     pack: PackConfig = PackConfig()
     engine: EngineConfig = EngineConfig()
+
+    @field_validator("need_labels")
+    @classmethod
+    def _are_labels(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        unknown = sorted(set(names) - set(LABELS))
+        if unknown:
+            raise ValueError(f"no label {', '.join(unknown)}; there are {', '.join(LABELS)}")
+        return names
 
     @model_validator(mode="after")
     def _members_are_there(self) -> BuildConfig:

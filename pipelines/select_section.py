@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from pipelines.section import Section
 
@@ -13,6 +13,11 @@ class SelectConfig(Section):
     need_video: bool = Field(True, description="reject clips without exactly one face to follow")
     need_audio: bool = Field(True, description="reject clips without speech")
     need_text: bool = Field(False, description="reject clips without words")
+    emotions: dict[str, tuple[str, ...]] = Field(
+        default_factory=dict,
+        description="reject clips of other emotions than these: name in KEY.json, and the labels (in any "
+        "case) that count as it; {}: keep all, as labelled",
+    )
     speech_threshold: float = Field(0.5, gt=0, lt=1, description="speech probability of Silero VAD")
     min_speech_s: float = Field(0.25, ge=0, le=10, description="shorter speech is ignored, seconds")
     min_silence_s: float = Field(0.4, gt=0, le=10, description="silence that ends a chunk, seconds")
@@ -75,3 +80,21 @@ class SelectConfig(Section):
     max_mix_loss_db: float = Field(
         20.0, ge=0, le=100, description="power that the mono mix loses against the channels, dB"
     )
+
+    @field_validator("emotions")
+    @classmethod
+    def _counted_once(cls, emotions: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+        labels = [label.casefold() for named in emotions.values() for label in named]
+        twice = sorted({one for one in labels if labels.count(one) > 1})
+        if twice:
+            raise ValueError(f"{', '.join(twice)} cannot count as two emotions")
+        return emotions
+
+    def kept_emotion(self, label: str | None) -> str | None:
+        """The emotion that a label counts as; None where it is not kept."""
+        if not self.emotions or label is None:
+            return label
+        asked = label.strip().casefold()
+        return next(
+            (name for name, named in self.emotions.items() if asked in map(str.casefold, named)), None
+        )

@@ -3,7 +3,7 @@
 A step plans **items** (its idempotent pieces of work) from the receipts of earlier steps, and turns
 one item into receipt rows and payloads. Items it does not have yet are bundled into **units**, the
 engine's work items; one receipt commits one unit. An item can be a source, a planned time window of a
-long source (`windows`), a clip, a shard, or the whole corpus at once (`gather`): the engine does not
+long source (`pipelines/windows.py`), a clip, a shard, or the whole corpus at once (`gather`): the engine does not
 need to know. Nothing here depends on the number of workers.
 """
 
@@ -15,7 +15,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
-from fractions import Fraction
 from functools import partial
 from importlib import metadata
 from pathlib import Path
@@ -105,35 +104,6 @@ class Unit:
         """Inverse of `to_json`."""
         data = json.loads(text)
         return cls(data["id"], tuple(Item(**item) for item in data["items"]))
-
-
-@dataclass(frozen=True)
-class Window:
-    """A planned time window [start, stop) and the wider [context_start, context_stop) to be read for it.
-
-    With the context its step declares, results inside [start, stop) equal those of one whole pass.
-    """
-
-    start: Fraction
-    stop: Fraction
-    context_start: Fraction
-    context_stop: Fraction
-
-
-def windows(start: Fraction, stop: Fraction, *, core: Fraction, context: Fraction) -> list[Window]:
-    """Cut [start, stop) into windows of `core` seconds, each with `context` seconds on both sides.
-
-    The context is clipped to the recording, so the first and last windows see its true ends.
-    """
-    if core <= 0 or context < 0:
-        raise ValueError(f"windows need core > 0 and context >= 0, got {core} and {context}")
-    found = []
-    at = start
-    while at < stop:
-        end = min(at + core, stop)
-        found.append(Window(at, end, max(start, at - context), min(stop, end + context)))
-        at = end
-    return found
 
 
 @dataclass(frozen=True)

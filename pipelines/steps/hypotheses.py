@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from extractors.brought import brought, every
 from extractors.weights import file_digest
 from manifests.reasons import ItemError, Reason
 from manifests.receipts import Row
@@ -53,12 +54,13 @@ class Hypotheses(Step[HypothesesConfig]):
 
     def made_of(self) -> dict[str, Any]:
         """Whisper's weights, and whatever file the lip reader is."""
-        made: dict[str, Any] = {}
+        looks: dict[str, Callable[[], Any]] = {}
         if self.config.asr_model:
-            made["whisper"] = self._whisper().sha256
+            looks["whisper"] = lambda: self._whisper().sha256
         if self.config.vsr:
-            made["vsr"] = [file_digest(path) for path in _vsr_files(self.config.vsr)]
-        return super().made_of() | made
+            source = self.config.vsr
+            looks["vsr"] = lambda: [file_digest(path) for path in _vsr_files(source)]
+        return super().made_of() | every(looks)
 
     def _whisper(self) -> Any:
         from extractors.whisper_weights import find_whisper
@@ -75,7 +77,7 @@ class Hypotheses(Step[HypothesesConfig]):
             kind = self.config.asr_compute_type
             folder = str(self._whisper().folder)
             self._asr = Recogniser(folder, device=self.config.device, compute_type=kind)
-        self._vsr = open_vsr(self.config.vsr) if self.config.vsr else None
+        self._vsr = open_vsr(_found_vsr(self.config.vsr)) if self.config.vsr else None
 
     def run_item(self, item: Item, workspace: Workspace) -> list[Row]:
         """N-best of both modalities. Raises ItemError where a source has nothing to say of the clip."""
@@ -109,11 +111,18 @@ class Hypotheses(Step[HypothesesConfig]):
         return [item.row(artifacts=tuple(artifacts), measures={"missing": json.dumps(missing)})]
 
 
+def _found_vsr(source: str) -> str:
+    """`json:FILE` or `onnx:FILE` with the file where it is. Raises MissingWeightsError."""
+    kind, _, name = source.partition(":")
+    get_it = "Duologue brings no lip reader: docs/words.md says what one has to be"
+    return f"{kind}:{brought(name, setting='hypotheses.vsr', get_it=get_it)}"
+
+
 def _vsr_files(source: str) -> list[Path]:
     """The files behind a lip reader. Raises MissingWeightsError for one that is not there."""
     from extractors.weights import MissingWeightsError
 
-    kind, _, name = source.partition(":")
+    kind, _, name = _found_vsr(source).partition(":")
     path = Path(name)
     files = [path, path.with_suffix(".units.txt")] if kind == "onnx" else [path]
     missing = [str(one) for one in files if not one.is_file()]

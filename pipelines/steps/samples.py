@@ -15,7 +15,9 @@ from manifests.reasons import Reason, Status
 from manifests.schemas import FORMAT_VERSION
 from manifests.shards import Member, PlannedSample
 from manifests.sidecar import LABELS
+from pipelines.select_section import SelectConfig
 from pipelines.steps.clips import extension_of
+from pipelines.steps.emotions import clip_emotion, emotions_inside
 from pipelines.steps.members import channels, groups, rates_hz
 from pipelines.steps.people import people_of
 from pipelines.steps.said import SourceWords, source_words
@@ -62,6 +64,7 @@ def planned_samples(corpus: Corpus) -> Iterator[PlannedSample]:
             _header(clip, row, source, split, extensions)
             | _columns(clip, extensions, wanted, tokens)
             | _labels(clip, source, beside.words(row["source_id"]), whole=clips_of[row["source_id"]] == 1)
+            | _emotion(clip, source, corpus.steps["select"].config)
             | {"person": people.get((row["source_id"], clip["measures"]["identity"]))}
             | {"speaker_embedding": beside.voice(row["source_id"], clip["measures"]["voice"])}
             | {"missing": _missing(rows.values(), selected[clip["key"]]), "provenance": provenance},
@@ -165,11 +168,9 @@ def _labels(
     """The sidecar's labels. Words are those inside the clip, and the text is theirs; without words, the
     source's text is the clip's only when it is the source's only clip."""
     labels = {name: source[name] for name in LABELS if source.get(name) is not None}
-    for name in ("split", "words", "transcript"):
+    for name in ("split", "words", "transcript", "emotion", "emotions"):
         labels.pop(name, None)
     labels |= {name: json.loads(labels[name]) for name in ("speakers", "channels") if name in labels}
-    if "emotions" in labels:
-        labels |= _emotions(clip, source, json.loads(labels["emotions"]))
     if told is not None:
         start, stop = (float(Fraction(clip[edge]) - told.origin) for edge in ("start", "stop"))
         if told.missing and any(low < stop and high > start for low, high in told.missing_s or [(0, stop)]):
@@ -185,17 +186,17 @@ def _labels(
     return labels
 
 
-def _emotions(clip: dict[str, Any], source: dict[str, Any], told: list[list[Any]]) -> dict[str, Any]:
-    """Those that reach into the clip, their times from its start; the clip's own where they all agree."""
-    zero = Fraction(source["audio_start"] or source["video_start"])
-    start, stop = (float(Fraction(clip[edge]) - zero) for edge in ("start", "stop"))
-    inside = [
-        [name, round(max(low, start) - start, 6), round(min(high, stop) - start, 6), who]
-        for name, low, high, who in told
-        if low < stop and high > start
-    ]
-    names = {one[0] for one in inside}
-    return {"emotions": inside} | ({"emotion": names.pop()} if len(names) == 1 else {})
+def _emotion(clip: dict[str, Any], source: dict[str, Any], config: SelectConfig) -> dict[str, Any]:
+    """The clip's emotion as `select.emotions` calls it, and as it was labelled where that differs."""
+    start, stop = Fraction(clip["start"]), Fraction(clip["stop"])
+    told: dict[str, Any] = {}
+    if source.get("emotions"):
+        told["emotions"] = emotions_inside(source, start, stop)
+    given = clip_emotion(source, start, stop)
+    kept = config.kept_emotion(given)
+    if kept is not None:
+        told["emotion"] = kept
+    return told | ({"emotion_given": given} if given != kept else {})
 
 
 def _missing(rows: Iterable[dict[str, Any]], selected: dict[str, Any]) -> dict[str, str]:

@@ -19,6 +19,7 @@ from manifests.receipts import Row
 from pipelines.select_section import SelectConfig
 from pipelines.step import Item, Resources, Step, Workspace
 from pipelines.steps.chunks import Span, snap
+from pipelines.steps.emotions import clip_emotion
 from pipelines.steps.ingest import media_s, rational, recording
 from pipelines.steps.limits import Limit, judge_face
 from pipelines.steps.proposals import Proposal, propose, speech_of
@@ -122,8 +123,9 @@ class Select(Step[SelectConfig]):
             }
             found = {name: measured[name].get(row["source_id"]) for name in wanted if wanted[name]}
             if all(one is not None and one["status"] == Status.OK for one in found.values()):
-                item_id = f"{row['source_id']}-{digest(row['content_sha256'], found, length=12)}"
-                inputs = {"recording": recording(row), "knows_speakers": knows, **found}
+                felt = {name: row[name] for name in ("emotion", "emotions")}
+                item_id = f"{row['source_id']}-{digest(row['content_sha256'], found, felt, length=12)}"
+                inputs = {"recording": recording(row) | felt, "knows_speakers": knows, **found}
                 yield Item(item_id, row["source_id"], inputs, media_s(row))
 
     def run_item(self, item: Item, workspace: Workspace) -> list[Row]:
@@ -252,6 +254,9 @@ class Select(Step[SelectConfig]):
         n_words = measured.n_words(span)
         if config.need_text and not n_words:
             limits.append(Limit(measured.why_no_words))
+        felt = clip_emotion(item.inputs["recording"], span.start, span.stop)
+        if config.emotions and config.kept_emotion(felt) is None:
+            limits.append(Limit(Reason.EMOTION_NOT_KEPT))
         named = track if track is not None or not limits else proposal.track  # rejected: whose it would be
         key = sample_key(str(item.source_id), named, span.tick)
         measures_of_row: dict[str, Any] = {

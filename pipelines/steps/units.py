@@ -7,7 +7,8 @@ makes centres.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from extractors.brought import brought, every
 from manifests.reasons import Reason
 from manifests.receipts import Row
 from manifests.store import Artifact
@@ -26,6 +28,10 @@ if TYPE_CHECKING:
     from pipelines.corpus import Corpus
 
 SOUND = "flac"
+GET_NETWORK = (
+    "It is a transformers folder of HuBERT, wav2vec 2.0 or XLS-R, as `hf download facebook/hubert-base-ls960 "
+    "--local-dir …` or facebook/wav2vec2-xls-r-1b makes one; docs/presets says which"
+)
 
 
 class Units(Step[UnitsConfig]):
@@ -54,24 +60,28 @@ class Units(Step[UnitsConfig]):
         if self.config.model is None:
             return super().made_of()
         from extractors.ssl_features import folder_digest
-        from extractors.weights import MissingWeightsError, file_digest
+        from extractors.weights import file_digest
 
-        made: dict[str, Any] = {}
-        if not (Path(self.config.model) / "config.json").is_file():
-            raise MissingWeightsError(
-                f"units.model: {self.config.model} is no transformers checkpoint of HuBERT, wav2vec 2.0 "
-                "or XLS-R"
-            )
-        made["model"] = folder_digest(self.config.model)
-        for name, path in self._centres().items():
-            if not Path(path).is_file():
-                raise MissingWeightsError(f"units.{name}: no file {path}; duologue fit-units makes one")
-            made[name] = file_digest(Path(path))
-        return super().made_of() | made
+        looks: dict[str, Callable[[], dict[str, str]]] = {
+            "model": lambda: {"model": folder_digest(str(self._network()))},
+            "centres": lambda: {name: file_digest(path) for name, path in self._centres().items()},
+        }
+        found = every(looks)
+        return super().made_of() | found["model"] | found["centres"]
 
-    def _centres(self) -> dict[str, str]:
+    def _network(self) -> Path:
+        return brought(str(self.config.model), setting="units.model", holds="config.json", get_it=GET_NETWORK)
+
+    def _centres(self) -> dict[str, Path]:
         names = ("centres", "pitch_centres", "style_centres")
-        return {name: path for name in names if (path := getattr(self.config, name)) is not None}
+        given = {name: path for name in names if (path := getattr(self.config, name)) is not None}
+        get_it = "duologue fit-units makes one"
+        return every(
+            {
+                name: partial(brought, path, setting=f"units.{name}", get_it=get_it)
+                for name, path in given.items()
+            }
+        )
 
     def open(self) -> None:
         """Load the network and the centres."""
@@ -80,11 +90,10 @@ class Units(Step[UnitsConfig]):
         from extractors.unit_streams import PitchTracker
 
         config = self.config
-        assert config.model is not None
         self._features = SslFeatures(
-            config.model, layer=config.layer, device=config.device, dtype=config.dtype
+            str(self._network()), layer=config.layer, device=config.device, dtype=config.dtype
         )
-        self._units = {name: KMeansUnits.load(path) for name, path in self._centres().items()}
+        self._units = {name: KMeansUnits.load(str(path)) for name, path in self._centres().items()}
         self._check_centres()
         self._pitch = PitchTracker() if "pitch_centres" in self._units else None
 

@@ -15,7 +15,8 @@ from pydantic import BaseModel
 from manifests.reasons import ItemError, Reason
 from manifests.receipts import Row
 from pipelines.corpus import Corpus
-from pipelines.step import Item, Step, Unit, Workspace, gather, windows
+from pipelines.step import Item, Step, Unit, Workspace, gather
+from pipelines.windows import windows
 
 
 class ToyConfig(BaseModel):

@@ -7,19 +7,20 @@ is made.
 
 from __future__ import annotations
 
-import io
 import json
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
-import av
 import numpy as np
 import pytest
 import soundfile
+from decoding import decoded
 from numpy.typing import NDArray
 from shifted_media import HIDDEN, WORDS, Shifted
 
 from extractors.extractor import EXTRACTORS
+from manifests.exports.run import run_export
 from pipelines.config import load_config, preset_names
 
 REFERENCES = {f"reference{which}.png" for which in ("", "_blur05", "_blur1", "_blur2", "_turned30")}
@@ -40,17 +41,6 @@ clip, and crops by so many grey levels of 255."""
 LAGS = (-2, -1, 1, 2)
 
 Array = NDArray[Any]
-
-
-def decoded(name: str, data: bytes) -> Array:
-    """Elements along the first axis, in time."""
-    if name.endswith("npy"):
-        return np.asarray(np.load(io.BytesIO(data), allow_pickle=False))
-    if name.endswith("flac"):
-        return np.asarray(soundfile.read(io.BytesIO(data), dtype="int16", always_2d=True)[0])
-    assert name.endswith("mp4"), f"{name}: how does a reader open it?"
-    with av.open(io.BytesIO(data)) as video:
-        return np.stack([frame.to_ndarray(format="gray") for frame in video.decode(video=0)])
 
 
 def signals(one: Array, other: Array) -> tuple[Array, Array]:
@@ -123,6 +113,53 @@ def test_every_member_moves_with_it(shifted: Shifted, copy: str) -> None:
         else:
             assert apart(*signals(one, other)) < STATE_SHARE, name
             assert np.array_equal(np.isnan(one), np.isnan(other)), name
+
+
+def test_what_trainers_are_given_moves_with_it(shifted: Shifted, copy: str, tmp_path: Path) -> None:
+    """Lists and files of exports count from the clip's start, and that has moved: they stay as they were."""
+    run_export(shifted.url, "avhubert", str(tmp_path / "avh"), {})
+    rows = {
+        line.split("\t")[0].rpartition("/")[2]: (line.split("\t")[1:], said)
+        for tsv in (tmp_path / "avh").glob("*.tsv")
+        for line, said in zip(
+            tsv.read_text().splitlines()[1:],
+            tsv.with_suffix(".wrd").read_text().splitlines(),
+            strict=True,
+        )
+    }
+    (whole, text), (moved, moved_text) = (rows[shifted.keys[name]] for name in ("whole", copy))
+    n_frames, n_samples = map(int, whole[2:])
+    assert whole[2:] == moved[2:] and text == moved_text == " ".join(word for word, _, _ in WORDS)
+    sounds = [soundfile.read(tmp_path / "avh" / one[1], dtype="int16")[0] for one in (whole, moved)]
+    assert len(sounds[0]) == n_samples and np.array_equal(*sounds)
+    lips = [decoded("mp4", (tmp_path / "avh" / one[0]).read_bytes()) for one in (whole, moved)]
+    assert len(lips[0]) == n_frames and lips[0].shape == lips[1].shape
+    assert np.abs(lips[0].astype(int) - lips[1]).mean() <= (0 if copy in EXACT else STATE_LEVELS)
+
+
+def test_arrays_and_words_in_lhotse_s_cuts_move_with_it(shifted: Shifted, copy: str, tmp_path: Path) -> None:
+    lhotse = pytest.importorskip("lhotse", reason="lhotse is not installed")
+    lhotse.audio.set_current_audio_backend("LibsndfileBackend")
+    fields = ("face61", "arkit52", "fbank104", "trust")
+    run_export(shifted.url, "lhotse-shar", str(tmp_path), {"arrays": [f"{name}.npy" for name in fields]})
+    cuts = {
+        cut.id: cut
+        for split in ("train", "valid", "test")
+        if (tmp_path / split).is_dir()
+        for cut in lhotse.CutSet.from_shar(in_dir=tmp_path / split, shuffle_shards=False)
+    }
+    one, other = (cuts[shifted.keys[name]] for name in ("whole", copy))
+    said = [
+        [(w.symbol, w.start, w.end) for w in cut.supervisions[0].alignment["word"]] for cut in (one, other)
+    ]
+    assert said[0] == said[1] and len(said[0]) == len(WORDS)
+    assert np.array_equal(one.load_audio(), other.load_audio())
+    for name in fields:
+        ours, theirs = (getattr(cut, f"load_{name}")() for cut in (one, other))
+        if copy in EXACT:
+            np.testing.assert_allclose(theirs, ours, rtol=0, atol=FLOAT_S, err_msg=name)
+        else:
+            assert apart(*signals(ours, theirs)) < STATE_SHARE, name
 
 
 def test_no_member_is_found_at_another_time(shifted: Shifted, copy: str) -> None:
