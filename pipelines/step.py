@@ -3,8 +3,8 @@
 A step plans **items** (its idempotent pieces of work) from the receipts of earlier steps, and turns
 one item into receipt rows and payloads. Items it does not have yet are bundled into **units**, the
 engine's work items; one receipt commits one unit. An item can be a source, a planned time window of a
-long source (`pipelines/windows.py`), a clip, a shard, or the whole corpus at once (`gather`): the engine does not
-need to know. Nothing here depends on the number of workers.
+long source (`pipelines/windows.py`), a clip, a shard, or the whole corpus at once (`gather`): the engine
+does not need to know. Nothing here depends on the number of workers.
 """
 
 from __future__ import annotations
