@@ -10,13 +10,27 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 
 from pipelines.cli_audit import auditing
 from pipelines.cli_look import looking
+from pipelines.cli_options import (
+    BreakLock,
+    EngineKind,
+    OutFolder,
+    Quiet,
+    RayAddress,
+    ReaderName,
+    ReaderOptions,
+    Retry,
+    Settings,
+    Sidecar,
+    StageFolder,
+    Workers,
+)
 from pipelines.cli_people import people
 from pipelines.cli_sets import sets
 from pipelines.cli_tools import tools
@@ -40,22 +54,8 @@ DEFAULT = "talking-face"
 Clips = Annotated[
     str, typer.Argument(help="Folder of recordings (or one file), searched recursively; or s3://…")
 ]
-ReaderName = Annotated[str, typer.Option("--reader", help="Layout of the corpus; see `duologue readers`.")]
-ReaderOptions = Annotated[
-    list[str] | None, typer.Option("--reader-option", help="NAME=VALUE for the reader. Repeatable.")
-]
-StageFolder = Annotated[
-    Path | None,
-    typer.Option("--stage", help="Where tars are unpacked and remote files kept. Default: OUT.stage"),
-]
 Preset = Annotated[str | None, typer.Option(help="Preset to start from; see `duologue config --list`.")]
 ConfigFile = Annotated[Path | None, typer.Option("--config", help="YAML laid over the preset.")]
-Settings = Annotated[
-    list[str] | None, typer.Option("--set", help="section.key=value, e.g. select.min_face_px=80. Repeatable.")
-]
-Sidecar = Annotated[
-    Path | None, typer.Option(help="CSV, JSONL or Parquet of labels. Default: sidecar.* beside the clips.")
-]
 
 
 def _corpus(
@@ -94,7 +94,7 @@ def _engine(
 @app.command()
 def build(
     clips: Clips,
-    out: Annotated[str, typer.Option(help="Output folder, or s3://… or gs://….")],
+    out: OutFolder,
     preset: Preset = None,
     config: ConfigFile = None,
     settings: Settings = None,
@@ -102,22 +102,18 @@ def build(
     reader: ReaderName = "folder",
     reader_options: ReaderOptions = None,
     stage: StageFolder = None,
-    engine: Annotated[
-        Literal["ray", "local"], typer.Option(help="local: this process, for debugging.")
-    ] = "ray",
-    workers: Annotated[int | None, typer.Option(min=1, help="Default: one a CPU.")] = None,
-    ray_address: Annotated[str | None, typer.Option(help="Join a cluster instead of starting Ray.")] = None,
-    retry: Annotated[
-        list[str] | None, typer.Option(help="failed or quarantined: try those items again. Repeatable.")
-    ] = None,
+    engine: EngineKind = "ray",
+    workers: Workers = None,
+    ray_address: RayAddress = None,
+    retry: Retry = None,
     allow_untrained: Annotated[
         bool,
         typer.Option(
             "--allow-untrained", help="Codecs without weights run on random ones, and their tokens say so."
         ),
     ] = False,
-    break_lock: Annotated[bool, typer.Option(help="Take over the lock of a run that is gone.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print only errors.")] = False,
+    break_lock: BreakLock = False,
+    quiet: Quiet = False,
 ) -> None:
     """Turn raw video into training shards. Resumes where an earlier run of the same command stopped.
 

@@ -3,11 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
+from pipelines.cli_options import (
+    BreakLock,
+    EngineKind,
+    OutFolder,
+    Quiet,
+    RayAddress,
+    ReaderName,
+    ReaderOptions,
+    Retry,
+    Settings,
+    Sidecar,
+    StageFolder,
+    Workers,
+)
 from pipelines.cli_tools import CorpusUrl
 from pipelines.exits import balance, fail, tell_left_out, user_errors
 
@@ -19,10 +33,6 @@ if TYPE_CHECKING:
     from pipelines.sections import EngineConfig
 
 sets = typer.Typer()
-
-Settings = Annotated[
-    list[str] | None, typer.Option("--set", help="section.key=value, e.g. clips.split=valid. Repeatable.")
-]
 
 
 def _engine(
@@ -62,7 +72,7 @@ def _finish(corpus: Corpus, books: Account, names: tuple[str, str], *, quiet: bo
 @sets.command()
 def testset(
     corpus: CorpusUrl,
-    out: Annotated[str, typer.Option(help="Output folder, or s3://… or gs://….")],
+    out: OutFolder,
     config: Annotated[
         Path | None, typer.Option(help="The grid: YAML of conditions; see docs/testsets.md.")
     ] = None,
@@ -76,16 +86,12 @@ def testset(
     plans_only: Annotated[
         bool, typer.Option("--plans-only", help="Write plans that a trainer mixes on the fly, no sound.")
     ] = False,
-    engine: Annotated[
-        Literal["ray", "local"], typer.Option(help="local: this process, for debugging.")
-    ] = "ray",
-    workers: Annotated[int | None, typer.Option(min=1, help="Default: one a CPU.")] = None,
-    ray_address: Annotated[str | None, typer.Option(help="Join a cluster instead of starting Ray.")] = None,
-    retry: Annotated[
-        list[str] | None, typer.Option(help="failed or quarantined: try those items again. Repeatable.")
-    ] = None,
-    break_lock: Annotated[bool, typer.Option(help="Take over the lock of a run that is gone.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print only errors.")] = False,
+    engine: EngineKind = "ray",
+    workers: Workers = None,
+    ray_address: RayAddress = None,
+    retry: Retry = None,
+    break_lock: BreakLock = False,
+    quiet: Quiet = False,
 ) -> None:
     """Make noisy and occluded test sets of a finished corpus, every SNR measured on what is written.
 
@@ -152,7 +158,7 @@ sets.add_typer(dialogue)
 @dialogue.command("synth")
 def dialogue_synth(
     scripts: Annotated[Path, typer.Argument(dir_okay=False, help="scripts.jsonl: a dialogue a line.")],
-    out: Annotated[str, typer.Option(help="Output folder, or s3://… or gs://….")],
+    out: OutFolder,
     preset: Annotated[
         str | None, typer.Option(help="Preset to start from: av-dialog, avlm-dialogue, face-turns, tavid.")
     ] = None,
@@ -165,16 +171,12 @@ def dialogue_synth(
     voice: Annotated[
         list[str] | None, typer.Option(help="ENGINE:NAME, e.g. hibari:heart. Repeatable.")
     ] = None,
-    engine: Annotated[
-        Literal["ray", "local"], typer.Option(help="local: this process, for debugging.")
-    ] = "ray",
-    workers: Annotated[int | None, typer.Option(min=1, help="Default: one a CPU.")] = None,
-    ray_address: Annotated[str | None, typer.Option(help="Join a cluster instead of starting Ray.")] = None,
-    retry: Annotated[
-        list[str] | None, typer.Option(help="failed or quarantined: try those items again. Repeatable.")
-    ] = None,
-    break_lock: Annotated[bool, typer.Option(help="Take over the lock of a run that is gone.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print only errors.")] = False,
+    engine: EngineKind = "ray",
+    workers: Workers = None,
+    ray_address: RayAddress = None,
+    retry: Retry = None,
+    break_lock: BreakLock = False,
+    quiet: Quiet = False,
 ) -> None:
     """Make dialogues of scripts: rewritten by an LLM, spoken, laid out in time, rendered, labelled, packed.
 
@@ -201,32 +203,22 @@ def dialogue_synth(
 @dialogue.command("real")
 def dialogue_real(
     recordings: Annotated[str, typer.Argument(help="Folder of recordings of two people; or s3://…")],
-    out: Annotated[str, typer.Option(help="Output folder, or s3://… or gs://….")],
+    out: OutFolder,
     preset: Annotated[
         str | None, typer.Option(help="Preset to start from: av-dialog, face-turns, tavid.")
     ] = None,
     config: Annotated[Path | None, typer.Option(help="YAML; see docs/dialogue-real.md.")] = None,
     settings: Settings = None,
-    sidecar: Annotated[
-        Path | None, typer.Option(help="CSV, JSONL or Parquet of labels. Default: sidecar.* in the folder.")
-    ] = None,
-    reader: Annotated[str, typer.Option(help="Layout of the corpus; see `duologue readers`.")] = "dyads",
-    reader_options: Annotated[
-        list[str] | None, typer.Option("--reader-option", help="NAME=VALUE for the reader. Repeatable.")
-    ] = None,
-    stage: Annotated[
-        Path | None, typer.Option(help="Where tars are unpacked and files joined. Default: OUT.stage")
-    ] = None,
-    engine: Annotated[
-        Literal["ray", "local"], typer.Option(help="local: this process, for debugging.")
-    ] = "ray",
-    workers: Annotated[int | None, typer.Option(min=1, help="Default: one a CPU.")] = None,
-    ray_address: Annotated[str | None, typer.Option(help="Join a cluster instead of starting Ray.")] = None,
-    retry: Annotated[
-        list[str] | None, typer.Option(help="failed or quarantined: try those items again. Repeatable.")
-    ] = None,
-    break_lock: Annotated[bool, typer.Option(help="Take over the lock of a run that is gone.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print only errors.")] = False,
+    sidecar: Sidecar = None,
+    reader: ReaderName = "dyads",
+    reader_options: ReaderOptions = None,
+    stage: StageFolder = None,
+    engine: EngineKind = "ray",
+    workers: Workers = None,
+    ray_address: RayAddress = None,
+    retry: Retry = None,
+    break_lock: BreakLock = False,
+    quiet: Quiet = False,
 ) -> None:
     """Make two-stream samples of recordings of two people: a channel, a file or a face each.
 
