@@ -42,7 +42,8 @@ test: $(READY) ## lint, types and all tests but the slow ones; every part runs, 
 	@status=0; \
 	$(MAKE) --no-print-directory lint || status=1; \
 	$(MAKE) --no-print-directory types || status=1; \
-	$(BIN)/pytest -m 'not slow' -n $(TEST_PROCESSES) --dist loadfile || status=1; \
+	$(BIN)/pytest -m 'not slow and not alone' -n $(TEST_PROCESSES) --dist loadfile || status=1; \
+	$(BIN)/pytest -m 'alone and not slow' tests/formats || status=1; \
 	exit $$status
 
 test-long: $(READY) ## the tests that take minutes

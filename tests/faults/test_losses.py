@@ -172,7 +172,7 @@ def test_errors_are_one_message(clips: Path, tmp_path: Path) -> None:
             ["build", str(clips), "--out", str(tmp_path / "o"), "--set", "engine.resources.wacth.cpus=1"],
             "no step",
         ),
-        (["status", str(tmp_path)], "is it the --out folder of a build?"),
+        (["status", str(tmp_path)], "give the --out folder of a build, testset or dialogue"),
         (["inspect", str(tmp_path), "x"], "run a build to its end first"),
     ):
         done = command(*arguments)

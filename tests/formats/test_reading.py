@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from made_corpus import MadeCorpus
 
+pytestmark = pytest.mark.alone  # the page's DataLoader forks, which the threads of other tests do not survive
 PAGE = Path(__file__).parents[2] / "docs" / "reading.md"
 
 
