@@ -10,6 +10,7 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from pipelines.threads import ONE_THREAD
 
@@ -18,6 +19,10 @@ os.environ["PYTHONPATH"] = os.pathsep.join(
     [str(Path(__file__).parent / "helpers"), os.environ.get("PYTHONPATH", "")]
 )
 os.environ.update(ONE_THREAD)
+
+# How long drawing an example takes is the machine's business: tests judge results
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 
 def _folder(variable: str) -> Path:
