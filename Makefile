@@ -43,7 +43,7 @@ test: $(READY) ## lint, types and all tests but the slow ones; every part runs, 
 	$(MAKE) --no-print-directory lint || status=1; \
 	$(MAKE) --no-print-directory types || status=1; \
 	$(BIN)/pytest -m 'not slow and not alone' -n $(TEST_PROCESSES) --dist loadfile || status=1; \
-	$(BIN)/pytest -m 'alone and not slow' tests/formats || status=1; \
+	$(BIN)/pytest -m 'alone and not slow' tests/formats tests/browser || status=1; \
 	exit $$status
 
 test-long: $(READY) ## the tests that take minutes

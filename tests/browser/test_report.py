@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.alone  # playwright leaves an event loop running in its thread
+
 OpenPage = Callable[..., Any]
 SHOWN = "#examples tbody tr:not([hidden])"
 
