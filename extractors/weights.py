@@ -22,13 +22,14 @@ from pathlib import Path
 
 from extractors.download import DownloadError, Progress, download
 from extractors.weights_registry import REGISTRY, Weights
+from manifests.errors import CommandError
 
 MODELS_VARIABLE = "DUOLOGUE_MODELS"
 CACHE_VARIABLE = "DUOLOGUE_CACHE"
 HUB_REVISION_VARIABLE = "DUOLOGUE_HUB_REVISION"
 
 
-class WeightsError(Exception):
+class WeightsError(CommandError):
     """Weights are unknown, missing, damaged or could not be downloaded; the text says what to do."""
 
 

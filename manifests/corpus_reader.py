@@ -17,6 +17,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from manifests.errors import CommandError
 from manifests.schemas import FORMAT_VERSION
 from manifests.schemas import INDEX as INDEX_SCHEMA
 from manifests.shards import TAR_BLOCK
@@ -26,7 +27,7 @@ SHARDS = "shards"
 INDEX = "index.parquet"
 
 
-class CorpusError(ValueError):
+class CorpusError(CommandError, ValueError):
     """The folder is no finished corpus, or a shard does not hold what its index says."""
 
 

@@ -17,6 +17,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from manifests.errors import CommandError
 from manifests.reasons import Reason
 from manifests.splits import SPLITS
 
@@ -45,7 +46,7 @@ LABEL_SCHEMA = pa.schema([pa.field(name, pa.string()) for name in LABELS])
 """Columns every recording carries. What is JSON is kept as the text it came as."""
 
 
-class SidecarError(ValueError):
+class SidecarError(CommandError, ValueError):
     """The sidecar as a whole cannot be read."""
 
 

@@ -19,15 +19,17 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
+from manifests.errors import CommandError
+
 TEMP = ".tmp"
 LOCK = "run.lock"
 
 
-class StoreError(ValueError):
+class StoreError(CommandError, ValueError):
     """The output folder cannot be used at all."""
 
 
-class StoreLockedError(RuntimeError):
+class StoreLockedError(CommandError, RuntimeError):
     """Another run holds the output folder."""
 
 

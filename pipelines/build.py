@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 
+from manifests.errors import CommandError
 from manifests.reasons import Reason
 from manifests.sidecar import Complaint
 from manifests.sources import Listing, SourceFile
@@ -141,7 +142,7 @@ def _removed_since_last_run(corpus: Corpus) -> tuple[str, ...]:
     return tuple(sorted(before - {source.path for source in corpus.listing.sources}))
 
 
-class NoCorpusError(ValueError):
+class NoCorpusError(CommandError, ValueError):
     """The folder holds no corpus that `build` began."""
 
 

@@ -23,20 +23,16 @@ def card(
     with user_errors():
         from extractors.weights_registry import REGISTRY
         from manifests.cards import write_cards
-        from manifests.corpus_reader import CorpusError
         from pipelines.build import recall
 
         config = recall(corpus)[1] if name is None or description is None else None
-        try:
-            written = write_cards(
-                corpus,
-                name=name or (config.name if config else ""),
-                description=description or (config.description if config else ""),
-                version=version,
-                weights_licences={one.name: one.licence for one in REGISTRY.values()},
-            )
-        except CorpusError as error:
-            fail(str(error), 2)
+        written = write_cards(
+            corpus,
+            name=name or (config.name if config else ""),
+            description=description or (config.description if config else ""),
+            version=version,
+            weights_licences={one.name: one.licence for one in REGISTRY.values()},
+        )
         for path in written:
             typer.echo(f"wrote {path}")
 
@@ -63,20 +59,16 @@ def forget(
     """
     with user_errors():
         from pipelines import forget as forgetting
-        from pipelines.forgetting.tars import DamagedShardError
 
-        try:
-            found = forgetting.forget(
-                corpus,
-                subject,
-                derived=derived or (),
-                caches=cache or (),
-                follow=not only_named,
-                dry_run=dry_run,
-                break_lock=break_lock,
-            )
-        except (forgetting.UnknownSubjectError, DamagedShardError) as error:
-            fail(str(error), 2)
+        found = forgetting.forget(
+            corpus,
+            subject,
+            derived=derived or (),
+            caches=cache or (),
+            follow=not only_named,
+            dry_run=dry_run,
+            break_lock=break_lock,
+        )
         for line in forgetting.report(found, dry_run=dry_run):
             typer.echo(line)
         if found.traces:

@@ -133,17 +133,13 @@ def export(
     hf-datasets, full-duplex-bench.
     """
     with user_errors():
-        from manifests.exports.base import ExportError
         from manifests.exports.run import run_export
         from pipelines.exporting import options_of, options_table, report_table
 
-        try:
-            if list_options:
-                Console().print(options_table(layout))
-                return
-            report = run_export(corpus, layout, out, options_of(layout, settings or ()))
-        except ExportError as error:
-            fail(str(error), 2)
+        if list_options:
+            Console().print(options_table(layout))
+            return
+        report = run_export(corpus, layout, out, options_of(settings or ()))
         Console().print(report_table(report))
         for note in report.notes:
             typer.echo(note)

@@ -14,13 +14,14 @@ from typing import Any, TypeVar, get_args
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from manifests.errors import CommandError
 from pipelines.sections import BuildConfig
 
 PRESETS = Path(__file__).parent / "presets"
 Model = TypeVar("Model", bound=BaseModel)
 
 
-class ConfigError(ValueError):
+class ConfigError(CommandError, ValueError):
     """A config that cannot be used; the message names the key, the value and what is allowed."""
 
 

@@ -11,8 +11,10 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import ClassVar
 
 from extractors.weights import fetch
+from manifests.errors import CommandError
 from manifests.reasons import Status
 from manifests.receipts import Row, committed_units, write_receipt
 from pipelines.attempts import MAX_ATTEMPTS, Attempts
@@ -25,8 +27,10 @@ from pipelines.sections import EngineConfig
 from pipelines.step import Resources, Unit
 
 
-class FatalError(RuntimeError):
+class FatalError(CommandError, RuntimeError):
     """The installation or the machine is at fault (a missing package, no memory, a full disk)."""
+
+    exit_code: ClassVar[int] = 3
 
 
 @dataclass(frozen=True)

@@ -8,16 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol
 
+from manifests.errors import CommandError
 from manifests.store import Store
 from pipelines.attempts import Attempts
 from pipelines.job import End, Job, Outcome, execute
 from pipelines.step import Unit
 
 
-class EngineError(RuntimeError):
+class EngineError(CommandError, RuntimeError):
     """The engine cannot run at all; the message says what to change."""
+
+    exit_code: ClassVar[int] = 3
 
 
 @dataclass(frozen=True)

@@ -7,51 +7,16 @@ from contextlib import contextmanager
 
 import typer
 
+from manifests.errors import CommandError
+
 
 @contextmanager
 def user_errors() -> Iterator[None]:
     """Turn the errors a user can cause or cure into one message and an exit code."""
-    from extractors.weights import WeightsError
-    from manifests.corpus_reader import CorpusError as FinishedCorpusError
-    from manifests.sidecar import SidecarError
-    from manifests.sources.folder import CorpusError
-    from manifests.store import StoreError, StoreLockedError
-    from pipelines.audit.compare import AuditFileError
-    from pipelines.audit.policy import PolicyError
-    from pipelines.build import NoCorpusError
-    from pipelines.config import ConfigError
-    from pipelines.driver import FatalError
-    from pipelines.engine import EngineError
-    from pipelines.fitting import FittingError
-    from pipelines.look import NotFoundError
-    from pipelines.step import UnusableError
-    from pipelines.testsets.clean import NotPackedError
-    from synth.rewriting.api_key import ApiKeyError
-    from synth.rewriting.scripts import ScriptError
-
     try:
         yield
-    except (
-        CorpusError,
-        FinishedCorpusError,
-        SidecarError,
-        StoreError,
-        StoreLockedError,
-        ConfigError,
-        FittingError,
-        NoCorpusError,
-        NotFoundError,
-        NotPackedError,
-        ApiKeyError,
-        AuditFileError,
-        PolicyError,
-        ScriptError,
-        UnusableError,
-        WeightsError,
-    ) as error:
-        fail(str(error), 2)
-    except (FatalError, EngineError) as error:
-        fail(str(error), 3)
+    except CommandError as error:
+        fail(str(error), error.exit_code)
     except KeyboardInterrupt:
         fail("stopped; all that was committed stays. Run the same command again to resume.", 130)
 

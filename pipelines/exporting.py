@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from manifests.exports.run import ExportReport
 
 
-def options_of(layout: str, settings: Iterable[str]) -> dict[str, Any]:
+def options_of(settings: Iterable[str]) -> dict[str, Any]:
     """`name=value` options of a format, values read as YAML. Raises ExportError."""
     found: dict[str, Any] = {}
     for setting in settings:

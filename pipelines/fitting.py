@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from manifests.errors import CommandError
 from manifests.ids import digest
 from manifests.store import Store
 from pipelines.build import INDEX
@@ -20,7 +21,7 @@ from pipelines.steps.pack import SHARDS
 Kind = Literal["semantic", "pitch", "style"]
 
 
-class FittingError(ValueError):
+class FittingError(CommandError, ValueError):
     """Nothing to fit on; the message says what to do."""
 
 

@@ -12,6 +12,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
+from manifests.errors import CommandError
 from manifests.store import Store
 from manifests.tombstones import Tombstones, read_tombstones, write_tombstones
 from pipelines.build import SETTINGS
@@ -25,7 +26,7 @@ from pipelines.steps.pack import SHARDS
 CENTRES = ("centres", "pitch_centres", "style_centres")
 
 
-class UnknownSubjectError(ValueError):
+class UnknownSubjectError(CommandError, ValueError):
     """No recording of the corpus has that person, and nobody of that name was forgotten before."""
 
 

@@ -14,6 +14,7 @@ from typing import IO, Any
 from rich.markup import escape
 from rich.table import Table
 
+from manifests.errors import CommandError
 from manifests.store import Store
 from pipelines.build import INDEX, recall
 from pipelines.corpus import Corpus
@@ -21,7 +22,7 @@ from pipelines.job import End, execute
 from pipelines.step import Item, Step, Unit, Workspace
 
 
-class NotFoundError(ValueError):
+class NotFoundError(CommandError, ValueError):
     """No sample or unit of that name."""
 
 

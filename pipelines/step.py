@@ -23,6 +23,7 @@ from typing import IO, TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, get_args
 import pyarrow as pa
 from pydantic import BaseModel
 
+from manifests.errors import CommandError
 from manifests.ids import digest
 from manifests.reasons import ItemError, Status
 from manifests.receipts import Row
@@ -135,7 +136,7 @@ class Workspace:
         return self.store.artifact(f"{self.folder}/data/{name}")
 
 
-class UnusableError(Exception):
+class UnusableError(CommandError):
     """What the step needs is not there (a server, a voice): every unit would fail, so the run stops."""
 
 

@@ -16,10 +16,11 @@ from typing import Any, ClassVar
 from pydantic import BaseModel, ConfigDict
 
 from manifests.corpus_reader import CorpusReader, IndexRow, Sample
+from manifests.errors import CommandError
 from manifests.store import Store
 
 
-class ExportError(ValueError):
+class ExportError(CommandError, ValueError):
     """The export cannot be made at all: a wrong folder, a wrong option, a corpus without what it needs."""
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from manifests.errors import CommandError
 from manifests.ids import source_id
 from manifests.sidecar import Complaint
 
 
-class CorpusError(ValueError):
+class CorpusError(CommandError, ValueError):
     """The input is not a corpus: nothing there, or nothing usable."""
 
 

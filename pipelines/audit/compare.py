@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from manifests.errors import CommandError
 from pipelines.audit.audit import AUDIT_FORMAT
 from pipelines.audit.model import Outcome
 
@@ -17,7 +18,7 @@ MOVED = 0.05
 """A mean or median is told when it moved by so much of the spread from the 5th to the 95th percentile."""
 
 
-class AuditFileError(ValueError):
+class AuditFileError(CommandError, ValueError):
     """A file that is no audit.json this code can read."""
 
 

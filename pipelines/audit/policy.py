@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from manifests.errors import CommandError
 from pipelines.audit.catalog import CHECKS
 from pipelines.audit.model import Severity
 from pipelines.audit.sketches import Limits
@@ -16,7 +17,7 @@ from pipelines.audit.sketches import Limits
 POLICIES = Path(__file__).parent / "policies"
 
 
-class PolicyError(ValueError):
+class PolicyError(CommandError, ValueError):
     """A policy that cannot be used; the message names the file, the check and what is allowed."""
 
 

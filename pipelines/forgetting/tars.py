@@ -8,6 +8,7 @@ import tarfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from manifests.errors import CommandError
 from manifests.ids import digest
 from manifests.shards import write_tar
 from manifests.store import Store
@@ -16,7 +17,7 @@ from pipelines.steps.pack import SHARDS
 from pipelines.testsets.clean import Part, read_shard
 
 
-class DamagedShardError(ValueError):
+class DamagedShardError(CommandError, ValueError):
     """A tar that cannot be read to its end; nobody can say who is in it."""
 
 

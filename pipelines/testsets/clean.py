@@ -9,12 +9,13 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from manifests.errors import CommandError
 from manifests.store import Store
 from pipelines.build import INDEX
 from pipelines.steps.pack import SHARDS
 
 
-class NotPackedError(ValueError):
+class NotPackedError(CommandError, ValueError):
     """The folder holds no finished corpus: no index of shards."""
 
 

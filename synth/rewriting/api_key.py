@@ -7,6 +7,8 @@ import os
 from typing import NoReturn
 from urllib.parse import quote
 
+from manifests.errors import CommandError
+
 MASK = "[api key]"
 _FRAGMENT = 8
 """So many characters of the key in a row count as the key: servers like to quote half of it."""
@@ -14,7 +16,7 @@ _SECRET_LENGTH = 12
 """A shorter key (`none`, `EMPTY`) is a placeholder, which an honest answer may contain."""
 
 
-class ApiKeyError(ValueError):
+class ApiKeyError(CommandError, ValueError):
     """The environment holds no usable key. The message never shows a value."""
 
 

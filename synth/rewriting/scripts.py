@@ -11,6 +11,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from manifests.errors import CommandError
+
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,80}$")]
 """Letters, digits, `_` and `-`: it becomes part of sample keys, which have no dots."""
 
@@ -90,7 +92,7 @@ class Dialogue(_Part):
         return self.speakers[speaker].person or f"{self.id}/{speaker}"
 
 
-class ScriptError(ValueError):
+class ScriptError(CommandError, ValueError):
     """A line of a script file that cannot be used; the message names file, line and field."""
 
 
