@@ -115,15 +115,14 @@ def _measure(
     last: Fraction | None = None
     watcher.begin()
     with TableStream(frames_file, FRAMES) as frame_rows, TableStream(faces_file, FACES) as face_rows:
-        for frame in frames:
-            first = frame.pts if first is None else first
-            last = frame.pts
-            frame_row, faces = watcher.look(frame)
+        for frame_row, faces in watcher.look(frames):
+            last = Fraction(frame_row["time_num"], frame_row["time_den"])
+            first = last if first is None else first
             frame_rows.add(frame_row)
             for face in faces:
                 face_rows.add(face)
             seen["n_frames"] += 1
-            seen["n_corrupt_frames"] += frame.corrupt
+            seen["n_corrupt_frames"] += frame_row["corrupt"]
             seen["n_frames_with_face"] += bool(frame_row["n_faces"])
         for face in watcher.finish():
             face_rows.add(face)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -12,7 +12,7 @@ from extractors.embedding import FaceEmbedder, make_embedder
 from extractors.following import Follower
 from extractors.identities import cluster_tracks
 from extractors.jitter import REACH_FRAMES
-from extractors.landmarks import FaceLandmarker, make_landmarker
+from extractors.landmarks import Face, FaceLandmarker, make_landmarker
 from extractors.media import Frame
 from extractors.portraits import portrait_quality
 from extractors.pose import euler_deg, rotation_of
@@ -24,6 +24,10 @@ from pipelines.steps.face_states import FaceStates
 
 MIN_PROFILE_DEG = 40.0
 """A head turned at least so far is a profile."""
+
+BLOCK_FRAMES = 16
+BLOCK_BYTES = 48 << 20
+"""Frames held at once, and their size at most: eight of 1080p."""
 
 
 class Watcher:
@@ -55,18 +59,34 @@ class Watcher:
         self._time_ms = -1
         self.n_shots = 0
 
-    def look(self, frame: Frame) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-        """The row of this frame, and rows of faces (of this and earlier frames) that are now final."""
-        self._number += 1
+    def look(self, frames: Iterable[Frame]) -> Iterator[tuple[dict[str, Any], list[dict[str, Any]]]]:
+        """For each frame its row, and rows of faces (of it and earlier ones) that are now final.
+
+        Of every `BLOCK_FRAMES` frames one part sees all before the next begins: that keeps its network in the
+        caches of the processor, and changes no result.
+        """
+        for block in _blocks(frames):
+            cuts = [bool(self._shots(frame.image, frame.pts)) for frame in block]
+            faces = [self._faces(*pair) for pair in zip(block, cuts, strict=True)]
+            for one in zip(block, cuts, faces, strict=True):
+                yield self._follow(*one)
+
+    def _faces(self, frame: Frame, is_cut: bool) -> list[Face]:
         self._first = frame.pts if self._first is None else self._first
         self._time_ms = max(self._time_ms + 1, round((frame.pts - self._first) * 1000))
-        rows = []
-        if self._shots(frame.image, frame.pts):
+        if is_cut:
             self._landmarker.reset()
+        return self._landmarker(frame.image, self._time_ms)
+
+    def _follow(
+        self, frame: Frame, is_cut: bool, faces: list[Face]
+    ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+        self._number += 1
+        rows = []
+        if is_cut:
             self._states = FaceStates()
             rows += self._follower.cut()
             self.n_shots += 1
-        faces = self._landmarker(frame.image, self._time_ms)
         measured = self._states.measure(self._number, frame, faces)
         for index, row in enumerate(measured):
             self._waiting[self._number, index] = row
@@ -129,6 +149,17 @@ class Watcher:
             "reference_quality": track.reference_quality,
             "profile_frame": self._profiles.get(track.number, (0.0, None))[1],
         }
+
+
+def _blocks(frames: Iterable[Frame]) -> Iterator[list[Frame]]:
+    block: list[Frame] = []
+    for frame in frames:
+        block.append(frame)
+        if len(block) == BLOCK_FRAMES or len(block) * frame.image.nbytes >= BLOCK_BYTES:
+            yield block
+            block = []
+    if block:
+        yield block
 
 
 def _landmarker(config: WatchConfig) -> FaceLandmarker:

@@ -122,14 +122,18 @@ class SecondLook:
         shown = np.full(len(clean.frame_pts), -1)
         flags = np.zeros((2, len(clean.frame_pts)), bool)
         rows: list[dict[str, Any]] = []
+
+        def noted() -> Iterator[Frame]:
+            for picture in pictures:
+                local = picture.number + around.offset
+                if 0 <= local < len(shown):
+                    shown[local] = picture.shown + around.offset
+                    flags[:, local] = picture.corrupted, picture.landmarks_missing
+                yield around.frame(picture)
+
         self._watcher.begin()
-        for picture in pictures:
-            at = around.frame(picture)
-            rows += self._watcher.look(at)[1]
-            local = picture.number + around.offset
-            if 0 <= local < len(shown):
-                shown[local] = picture.shown + around.offset
-                flags[:, local] = picture.corrupted, picture.landmarks_missing
+        for _, faces in self._watcher.look(noted()):
+            rows += faces
         rows += self._watcher.finish()
         boxes = dict(zip(clean.seen.tolist(), clean.boxes, strict=True))
         of_frame: dict[int, list[dict[str, Any]]] = {}
