@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,7 +21,7 @@ from apache_beam.transforms.window import GlobalWindows
 
 from manifests.store import Store
 from pipelines.audit.fingerprints import Pair, alike
-from pipelines.audit.groups import NEEDS, Group, Groups, facts_of, join, partitioned
+from pipelines.audit.groups import NEEDS, Groups, facts_of, join, judged, partitioned
 from pipelines.audit.index_order import IndexOrder
 from pipelines.audit.sketches import Example, Faults, Limits, Sketch
 from pipelines.audit.summarise import Name, Summariser
@@ -84,8 +84,8 @@ def _build(pipeline: beam.Pipeline, work: Work, out: Store) -> None:
     grouped = (
         (joined[0], opened.groups)
         | "all groups" >> beam.Flatten()
-        | "by name" >> beam.CombinePerKey(Merge(Group))
-        | "judge groups" >> beam.ParDo(Judge())
+        | "by name" >> beam.GroupByKey()
+        | "judge groups" >> beam.FlatMapTuple(lambda _, groups: judged(groups))
     )
     pairs = (
         opened.prints
@@ -106,62 +106,45 @@ def _build(pipeline: beam.Pipeline, work: Work, out: Store) -> None:
 
 
 class Merge(beam.CombineFn):
-    """Merges summaries, or groups. `empty` makes one; without it the first is copied."""
+    """Merges summaries."""
 
-    def __init__(self, empty: Callable[[], Any] | None = None) -> None:
-        self._empty = empty
-
-    def create_accumulator(self) -> list[Any]:
+    def create_accumulator(self) -> list[Sketch]:
         """None yet."""
-        return [self._empty()] if self._empty else []
+        return []
 
-    def add_input(self, accumulator: list[Any], element: Any) -> list[Any]:
+    def add_input(self, accumulator: list[Sketch], element: Sketch) -> list[Sketch]:
         """An element is never changed: Beam may hand it out again."""
         if not accumulator:
             return [copy.deepcopy(element)]
         accumulator[0].merge(element)
         return accumulator
 
-    def merge_accumulators(self, accumulators: Iterable[list[Any]]) -> list[Any]:
+    def merge_accumulators(self, accumulators: Iterable[list[Sketch]]) -> list[Sketch]:
         """One summary of all."""
-        merged = self.create_accumulator()
+        merged: list[Sketch] = []
         for accumulator in accumulators:
             if accumulator:
                 merged = self.add_input(merged, accumulator[0])
         return merged
 
-    def extract_output(self, accumulator: list[Any]) -> Any:
+    def extract_output(self, accumulator: list[Sketch]) -> Sketch:
         """The summary."""
         return accumulator[0]
 
 
-class Judge(beam.DoFn):
-    """From groups to one summary a check and bundle: there may be as many groups as sources."""
-
-    def start_bundle(self) -> None:
-        """Nothing yet."""
-        self._found: dict[str, Groups] = {}
-
-    def process(self, element: tuple[Name, Group]) -> None:
-        """Judge one group."""
-        (check, name), group = element
-        self._found.setdefault(check, Groups()).merge(Groups.of(check, name, group))
-
-    def finish_bundle(self) -> Iterator[Any]:
-        """The summaries."""
-        for check, groups in sorted(self._found.items()):
-            yield GlobalWindows.windowed_value(((check, ""), groups))
-
-
 class ReadTables(beam.DoFn):
-    """Summaries of a part of a table; to `sources`, what it tells about each source."""
+    """Summaries of parts of tables; to `sources`, what they tell about each source."""
 
     def __init__(self, work: Work) -> None:
         self._url, self._rules, self._planned = work.url, work.rules, work.planned
 
+    def start_bundle(self) -> None:
+        """One summary a check for all parts of a bundle: fewer to carry and to merge."""
+        self._found = Summariser(self._rules, self._planned)
+
     def process(self, part: Part) -> Iterator[Any]:
         """Read the files of a part, a batch at a time."""
-        found = Summariser(self._rules, self._planned)
+        found = self._found
         columns = sorted({*found.columns(part.table), *NEEDS.get(part.table, ())})
         order = IndexOrder()
         found.looked("receipts_readable", len(part.files))
@@ -174,7 +157,11 @@ class ReadTables(beam.DoFn):
                 yield beam.pvalue.TaggedOutput("sources", about)
             if part.table == "index":
                 order.check(rows, found)
-        yield from found.found.items()
+
+    def finish_bundle(self) -> Iterator[Any]:
+        """The summaries."""
+        for one in self._found.found.items():
+            yield GlobalWindows.windowed_value(one)
 
 
 class OpenShards(beam.DoFn):
@@ -194,8 +181,8 @@ class OpenShards(beam.DoFn):
         for heard in audit_shard(Store(self._url), task, found):
             for about in partitioned(heard.sources):
                 yield beam.pvalue.TaggedOutput("sources", about)
-            for name, group in heard.groups:
-                yield beam.pvalue.TaggedOutput("groups", (name, group))
+            for groups in partitioned((name[1], (name, group)) for name, group in heard.groups):
+                yield beam.pvalue.TaggedOutput("groups", groups)
             for band, one in heard.prints:
                 yield beam.pvalue.TaggedOutput("prints", (band, one))
         yield from found.found.items()
@@ -215,7 +202,7 @@ class Write(beam.DoFn):
         Store(self._url).write(RESULT, json.dumps(found, sort_keys=True, allow_nan=False).encode())
 
 
-def _is_own(element: tuple[Name, Group | Groups], _: int) -> int:
+def _is_own(element: tuple[Any, Any], _: int) -> int:
     return int(isinstance(element[1], Groups))
 
 

@@ -7,7 +7,6 @@ rows. Which split a face is in is told by its sources; `--deep` adds what each K
 from __future__ import annotations
 
 import zlib
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -31,7 +30,7 @@ About = tuple[str, Any]
 Name = tuple[str, str]
 """A check's id and the name of a group."""
 N_PARTITIONS = 64
-"""A worker joins one of them at a time."""
+"""A worker joins one of them at a time: of the others it holds no more than bytes."""
 
 
 @dataclass
@@ -40,14 +39,15 @@ class Group:
 
     n: int = 0
     ms: int = 0
-    splits: Counter[str] = field(default_factory=Counter)
+    splits: dict[str, int] = field(default_factory=dict)
     first: dict[str, str] = field(default_factory=dict)
 
     def merge(self, other: Self) -> None:
         """Add what the other has seen."""
         self.n += other.n
         self.ms += other.ms
-        self.splits.update(other.splits)
+        for split, count in other.splits.items():  # Counter.update takes three times as long
+            self.splits[split] = self.splits.get(split, 0) + count
         for split, key in other.first.items():
             self.first[split] = min(key, self.first.get(split, key))
 
@@ -63,21 +63,22 @@ class Groups:
     worst: Worst = field(default_factory=Worst)
     largest: Worst = field(default_factory=Worst)
 
-    @classmethod
-    def of(cls, check: str, name: str, group: Group) -> Groups:
-        """The summary of one group."""
+    def add(self, check: str, name: str, group: Group) -> None:
+        """One more group. There may be as many as sources: words are made of the few that are kept."""
         rule = CHECKS[check]
         assert isinstance(rule, GroupCheck)
-        splits = {split: count for split, count in sorted(group.splits.items()) if split}
-        bad = {"leak": len(splits) > 1, "single": group.n > 1, "share": False}[rule.rule]
-        told = ", ".join(f"{split}: {count} ({group.first[split]})" for split, count in splits.items())
-        key = min(group.first.values(), default="")
-        found = cls(1, int(bad), group.n, group.ms)
-        if bad:
-            example = Example(-float(group.n), key, f"{name} in {told}" if splits else name, float(group.n))
-            found.worst.add(example)
-        found.largest.add(Example(-float(group.ms), name, told, group.ms / 1000, bad=bad))
-        return found
+        n_splits = sum(1 for split in group.splits if split)
+        bad = {"leak": n_splits > 1, "single": group.n > 1, "share": False}[rule.rule]
+        self.n += 1
+        self.n_bad += bad
+        self.n_rows += group.n
+        self.ms += group.ms
+        if bad and self.worst.may_take(-float(group.n)):
+            key = min(group.first.values(), default="")
+            told = f"{name} in {_told(group)}" if n_splits else name
+            self.worst.add(Example(-float(group.n), key, told, float(group.n)))
+        if self.largest.may_take(-float(group.ms)):
+            self.largest.add(Example(-float(group.ms), name, _told(group), group.ms / 1000, bad=bad))
 
     def merge(self, other: Self) -> None:
         """Add what the other has seen."""
@@ -99,6 +100,19 @@ class Groups:
             "largest": largest[:N_WORST],
             "worst": self.worst.facts(),
         }
+
+
+def _put(groups: dict[Any, Group], name: Any, group: Group) -> None:
+    """Merge a group into those of its name."""
+    if name in groups:
+        groups[name].merge(group)
+    else:  # a copy: it may be put under further names
+        groups[name] = Group(group.n, group.ms, group.splits.copy(), group.first.copy())
+
+
+def _told(group: Group) -> str:
+    splits = ((split, count) for split, count in sorted(group.splits.items()) if split)
+    return ", ".join(f"{split}: {count} ({group.first[split]})" for split, count in splits)
 
 
 def facts_of(name: str, table: pa.Table) -> Iterator[tuple[str, About]]:
@@ -134,11 +148,11 @@ NEEDS = {
 """Columns that `facts_of` reads."""
 
 
-def join(facts: Iterable[Iterable[tuple[str, About]]]) -> Iterator[tuple[Name, Group | Groups]]:
-    """The groups of all sources of a partition, and the summary of the sources themselves.
+def join(facts: Iterable[Iterable[tuple[str, About]]]) -> Iterator[tuple[Any, Any]]:
+    """From all about the sources of a partition: groups that others may share, and the summary of the rest.
 
-    A source's own groups are judged here, since all about a source is together; what others share with it (a
-    speaker, a face) is merged further on.
+    A source's own groups are judged here, since all about a source is together. What others share with it (a
+    speaker, a face, content) goes on, by the partition of its name, to `judged`.
     """
     sources: dict[str, list[About]] = {}
     for told in facts:
@@ -149,19 +163,32 @@ def join(facts: Iterable[Iterable[tuple[str, About]]]) -> Iterator[tuple[Name, G
     for source in sorted(sources):
         for name, group in groups_of(source, sources[source]):
             if name[0] == "leak_source":
-                own.merge(Groups.of(*name, group))
+                own.add(*name, group)
             else:
-                groups.setdefault(name, Group()).merge(group)
-    yield from sorted(groups.items())
+                _put(groups, name, group)
+    yield from partitioned((name[1], (name, group)) for name, group in sorted(groups.items()))
     if own.n:
         yield ("leak_source", ""), own
 
 
-def partitioned(facts: Iterable[tuple[str, About]]) -> Iterator[tuple[int, list[tuple[str, About]]]]:
-    """Facts by the partition of their source: one element a partition travels, not one a source."""
-    parts: dict[int, list[tuple[str, About]]] = {}
-    for source, about in facts:
-        parts.setdefault(zlib.crc32(source.encode()) % N_PARTITIONS, []).append((source, about))
+def judged(told: Iterable[Iterable[tuple[str, tuple[Name, Group]]]]) -> Iterator[tuple[Name, Groups]]:
+    """The summary of each check, from the groups of a partition: one is judged when all of it is there."""
+    groups: dict[Name, Group] = {}
+    for some in told:
+        for _, (full_name, group) in some:
+            _put(groups, full_name, group)
+    found: dict[str, Groups] = {}
+    for (check, name), group in sorted(groups.items()):
+        found.setdefault(check, Groups()).add(check, name, group)
+    for check, summary in found.items():
+        yield (check, ""), summary
+
+
+def partitioned(facts: Iterable[tuple[str, Any]]) -> Iterator[tuple[int, list[tuple[str, Any]]]]:
+    """Facts by the partition of their name: one element a partition travels, not one a source."""
+    parts: dict[int, list[tuple[str, Any]]] = {}
+    for name, about in facts:
+        parts.setdefault(zlib.crc32(name.encode()) % N_PARTITIONS, []).append((name, about))
     yield from parts.items()
 
 
@@ -174,11 +201,10 @@ def groups_of(source: str, told: Iterable[About]) -> Iterator[tuple[Name, Group]
     for kind, about in told:
         if kind == "index":
             split, n, ms, key = about
-            mine = packed.setdefault(split, Group())
-            mine.merge(Group(n, ms, Counter({split: n}), {split: key}))
+            _put(packed, split, Group(n, ms, {split: n}, {split: key}))
         elif kind == "sample":
             split, key = about
-            packed.setdefault(split, Group()).merge(Group(0, 0, Counter({split: 0}), {split: key}))
+            _put(packed, split, Group(0, 0, {split: 0}, {split: key}))
         elif kind == "ingest":
             labels = about
         elif kind == "select":
@@ -186,7 +212,7 @@ def groups_of(source: str, told: Iterable[About]) -> Iterator[tuple[Name, Group]
         else:
             people[about[0]] = about[1]
     if labels.get("content_sha256"):
-        yield ("duplicate_source", labels["content_sha256"]), Group(1, 0, Counter(), {source: source})
+        yield ("duplicate_source", labels["content_sha256"]), Group(1, 0, {}, {source: source})
     if not packed:
         return
     whole = Group()

@@ -70,6 +70,10 @@ class Worst:
 
     examples: list[Example] = field(default_factory=list)
 
+    def may_take(self, rank: float) -> bool:
+        """Whether an example of this rank can be among the worst."""
+        return len(self.examples) < N_WORST or rank <= self.examples[-1].rank
+
     def add(self, example: Example) -> None:
         """Keep it, if it is among the worst."""
         if len(self.examples) < N_WORST or example < self.examples[-1]:
@@ -88,33 +92,51 @@ class Worst:
 
 @dataclass
 class LogBins:
-    """Counts in logarithmic bins of both signs, for quantiles."""
+    """Counts in logarithmic bins of both signs, for quantiles.
 
-    counts: Counter[int] = field(default_factory=Counter)
-    """By bin: 0 for zero, ±(1 + i) for sizes in (1e-9 · GAMMA^(i-1), 1e-9 · GAMMA^i]."""
+    Bins are numbered: 0 for zero, ±(1 + i) for sizes in (1e-9 · GAMMA^(i-1), 1e-9 · GAMMA^i].
+    """
+
+    counts: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    first: int = 0
+    """Number of the bin that `counts` begins with."""
 
     def add(self, values: NDArray[np.float64]) -> None:
-        """Finite values, (n,)."""
+        """Finite values, (n,), at least one."""
         size = np.abs(values)
-        with np.errstate(divide="ignore"):
-            index = np.ceil(np.log(size / _TINY) / _LOG_GAMMA)
-        index = np.where(size <= _TINY, 0, np.maximum(index, 1) * np.sign(values)).astype(np.int64)
+        np.maximum(size, _TINY, out=size)
+        size /= _TINY
+        np.log(size, out=size)
+        size /= _LOG_GAMMA
+        np.ceil(size, out=size)
+        index = np.copysign(size, values, out=size).astype(np.int64)
         low = int(index.min())
-        found = np.bincount(index - low)
-        self.counts.update({int(at) + low: int(found[at]) for at in np.flatnonzero(found)})
+        index -= low
+        self.merge(LogBins(np.bincount(index), low))
 
     def merge(self, other: LogBins) -> None:
         """Add the counts."""
-        self.counts.update(other.counts)
+        if not len(self.counts) or not len(other.counts):
+            self.counts, self.first = (self if len(self.counts) else other)._as_pair()
+            return
+        first = min(self.first, other.first)
+        stop = max(one.first + len(one.counts) for one in (self, other))
+        counts = np.zeros(stop - first, np.int64)
+        for one in (self, other):
+            counts[one.first - first : one.first - first + len(one.counts)] += one.counts
+        self.counts, self.first = counts, first
+
+    def _as_pair(self) -> tuple[NDArray[np.int64], int]:
+        return self.counts.copy(), self.first
 
     def quantiles(self, shares: Iterable[float]) -> list[float | None]:
         """The value at each share of the rows, right to 1 %; None where there are no rows."""
-        order = sorted(self.counts)
-        ends = np.cumsum([self.counts[at] for at in order])
-        if not order:
+        order = np.flatnonzero(self.counts)
+        if not len(order):
             return [None for _ in shares]
+        ends = np.cumsum(self.counts[order])
         places = [int(np.searchsorted(ends, share * (int(ends[-1]) - 1), side="right")) for share in shares]
-        return [_middle(order[min(place, len(order) - 1)]) for place in places]
+        return [_middle(int(order[min(place, len(order) - 1)]) + self.first) for place in places]
 
 
 def _middle(index: int) -> float:
@@ -160,9 +182,11 @@ class Bins:
 
     def place(self, values: NDArray[np.float64]) -> NDArray[np.int64]:
         """(count + 2,) counts: below, the bins, at or above the end."""
-        at = np.floor((values - self.low) * (self.count / (self.high - self.low)))
-        at = np.clip(at, -1, self.count).astype(np.int64) + 1
-        return np.bincount(at, minlength=self.count + 2).astype(np.int64)
+        at = values - self.low
+        at *= self.count / (self.high - self.low)
+        np.floor(at, out=at)
+        np.clip(at, -1, self.count, out=at)
+        return np.bincount(at.astype(np.int64) + 1, minlength=self.count + 2).astype(np.int64)
 
     def edges(self) -> list[float]:
         """(count + 1,)."""
@@ -188,15 +212,20 @@ class ColumnSummary:
 
     def add(self, values: NDArray[np.float64], *, n_missing: int = 0) -> None:
         """(n,) values that are not null; NaN and infinity count as NaN. Worst examples are the caller's."""
-        finite = values[np.isfinite(values)]
+        is_finite = np.isfinite(values)
+        finite = values if is_finite.all() else values[is_finite]
+        n_nan = len(values) - len(finite)
         self.n += len(values)
         self.n_missing += n_missing
-        self.n_nan += len(values) - len(finite)
-        self.n_bad += int(self.limits.bad(np.where(np.isfinite(values), values, np.nan)).sum())
+        self.n_nan += n_nan
+        self.n_bad += n_nan + int(np.count_nonzero(self.limits.bad(finite)))
         if not len(finite):
             return
-        self.micro += int(np.rint(np.clip(finite, -LARGEST, LARGEST) * MICRO).astype(np.int64).sum())
-        self.low, self.high = min(self.low, float(finite.min())), max(self.high, float(finite.max()))
+        low, high = float(finite.min()), float(finite.max())
+        self.low, self.high = min(self.low, low), max(self.high, high)
+        self.micro += _micro(
+            finite if low >= -LARGEST and high <= LARGEST else finite.clip(-LARGEST, LARGEST)
+        )
         self.counts = _added(self.counts, self.bins.place(finite))
         self.quantiles.add(finite)
 
@@ -236,6 +265,12 @@ class ColumnSummary:
     def _inside(self, value: float | None) -> float | None:
         """The middle of a bin may lie beyond the largest value in it."""
         return None if value is None else min(max(value, self.low), self.high)
+
+
+def _micro(values: NDArray[np.float64]) -> int:
+    """Their sum in whole millionths."""
+    scaled = values * MICRO
+    return int(np.rint(scaled, out=scaled).astype(np.int64).sum())
 
 
 def _added(one: NDArray[np.int64], other: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -114,12 +114,12 @@ class Summariser:
         badness = summary.limits.badness(values)
         kept = summary.worst.examples
         floor = -kept[-1].rank if len(kept) == N_WORST else -np.inf
-        if len(badness) > N_WORST:
-            floor = max(floor, float(np.partition(badness, -N_WORST)[-N_WORST]))
+        open_to = np.flatnonzero(badness >= floor)
+        if len(open_to) > N_WORST:
+            floor = float(np.partition(badness[open_to], -N_WORST)[-N_WORST])
         keys = table[_KEY_OF.get(check.table, "key")]
-        above = np.flatnonzero(badness > floor)
-        ties = _first(keys, rows, np.flatnonzero(badness == floor))
-        bad = summary.limits.bad(values)
+        above = open_to[badness[open_to] > floor]
+        ties = _first(keys, rows, open_to[badness[open_to] == floor])
         for at in np.concatenate([above, ties]).tolist():
             row = int(rows[at])
             summary.worst.add(
@@ -129,7 +129,7 @@ class Summariser:
                     detail=str(table[check.label][row].as_py()) if check.label else "",
                     value=float(values[at]),
                     shard=str(table["shard"][row].as_py()) if "shard" in table.column_names else "",
-                    bad=bool(bad[at]),
+                    bad=bool(summary.limits.bad(values[at : at + 1])[0]),
                 )
             )
 

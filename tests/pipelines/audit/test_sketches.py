@@ -109,8 +109,11 @@ def test_codes_are_counted_by_codebook():
 def test_a_group_in_two_splits_is_a_leak_and_in_one_is_none():
     both = Group(3, 900, Counter(train=2, test=1), {"train": "b", "test": "a"})
     alone = Group(5, 100, Counter(train=5), {"train": "c"})
-    found = Groups.of("leak_speaker", "Ann", both)
-    found.merge(Groups.of("leak_speaker", "Bob", alone))
+    found = Groups()
+    found.add("leak_speaker", "Ann", both)
+    other = Groups()
+    other.add("leak_speaker", "Bob", alone)
+    found.merge(other)
     facts = found.facts()
     assert (facts["n"], facts["n_bad"], facts["n_rows"], facts["seconds"]) == (2, 1, 8, 1.0)
     assert "Ann" in facts["worst"][0]["detail"]
