@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Any
 
 from extractors.weights import WeightsError
+from manifests.errors import CommandError
 from manifests.reasons import Reason
 from manifests.receipts import write_receipt
 from manifests.store import Store
@@ -119,7 +120,9 @@ def execute(step: Step[Any], unit: Unit, workspace: Workspace) -> Outcome:
         return Outcome(unit.id, End.DEFERRED, str(error), time.perf_counter() - begun, unit.media_s)
     except Exception as error:  # noqa: BLE001 - the boundary: whatever a step raises must become an outcome
         end = End.FATAL if is_fatal(error) else End.RAISED
-        detail = f"{type(error).__name__}: {error}\n{traceback.format_exc(limit=-4)}"
+        detail = str(error)
+        if not isinstance(error, CommandError):  # those say all that there is to say
+            detail = f"{type(error).__name__}: {error}\n{traceback.format_exc(limit=-4)}"
         return Outcome(unit.id, end, detail, time.perf_counter() - begun, unit.media_s)
     counts = Counter(str(row.status) for row in rows)
     return Outcome(unit.id, End.COMMITTED, "", time.perf_counter() - begun, unit.media_s, dict(counts))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from synth.rewriting.chat import ServerUnusableError
+from synth.llm.chat import ServerUnusableError
 from synth.rewriting.config import RewriteConfig
 from synth.rewriting.rewriter import Rewriter
 from synth.rewriting.rewritten import REWRITTEN, Fault, Rewritten

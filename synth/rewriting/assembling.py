@@ -23,10 +23,11 @@ class IncompleteError(Exception):
 def assemble(dialogue: Dialogue, rows: Iterable[Rewritten]) -> Dialogue:
     """The dialogue with `respond` rewrites, backchannels and continuation put in.
 
-    Turns that nobody wanted rewritten stay as they were; `style` rows are variants of their own and stay
-    out. Backchannels are placed in the script's own turns: those of a rewritten turn are left out, since
-    their place counts words that are no longer said. Raises IncompleteError for a row that failed, or that
-    the budget left out, so that no dialogue is passed on half rewritten.
+    Turns that nobody wanted rewritten stay as they were, and a rewritten one keeps its emotion and clips;
+    `style` rows are variants of their own and stay out. Backchannels are placed in the script's own turns:
+    those of a rewritten turn are left out, since their place counts words that are no longer said. Raises
+    IncompleteError for a row that failed, or that the budget left out, so that no dialogue is passed on half
+    rewritten.
     """
     own = sorted((row for row in rows if row.dialogue_id == dialogue.id), key=lambda row: row.key)
     for row in own:

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
+from synth.llm.prompt_files import Prompt, load_prompt
 from synth.rewriting.emotions import KEPT
-from synth.rewriting.prompt_files import Prompt, load_prompt
 from synth.rewriting.unit_strings import check_units
 
 
@@ -20,7 +21,10 @@ class DemonstrationError(ValueError):
 
 @dataclass(frozen=True)
 class Exchange:
-    """What was heard, as units, and what is answered. `key` names the sample, `person` who is heard."""
+    """What was heard, as units, and what is answered. `key` names the sample, `person` who is heard.
+
+    An empty `response`: nobody answered in that emotion.
+    """
 
     key: str
     person: str
@@ -49,7 +53,7 @@ class Example:
 
 def zero_shot(one: Exchange, *, folder: Path | None = None) -> Example:
     """Say the emotion heard, and answer."""
-    prompt = load_prompt("avlm_zero_shot", folder)
+    prompt = _prompt("avlm_zero_shot", folder)
     answer = _answer(one.emotion, one.response)
     return _example(one, prompt, _heard(one), target=answer, emotion=one.emotion)
 
@@ -69,7 +73,7 @@ def in_context(one: Exchange, shown: Sequence[Exchange], *, folder: Path | None 
     absent = [emotion for emotion in KEPT if emotion not in by_emotion]
     if absent:
         raise DemonstrationError(f"{one.key}: no demonstration for {', '.join(absent)}")
-    prompt = load_prompt("avlm_in_context", folder)
+    prompt = _prompt("avlm_in_context", folder)
     lines = [_demonstration(by_emotion[emotion]) for emotion in KEPT]
     places = _heard(one) | {"demonstrations": "\n\n".join(lines)}
     answer = _answer(one.emotion, one.response)
@@ -80,7 +84,7 @@ def avsr(one: Exchange, *, folder: Path | None = None) -> Example:
     """Write down what was heard. Raises ValueError for an exchange without a transcript."""
     if not one.transcript:
         raise ValueError(f"{one.key}: speech recognition needs a transcript")
-    prompt = load_prompt("avlm_avsr", folder)
+    prompt = _prompt("avlm_avsr", folder)
     return _example(one, prompt, _heard(one), target=one.transcript, emotion=None)
 
 
@@ -88,12 +92,18 @@ def forced_emotion(
     one: Exchange, responses: Mapping[str, str] | None = None, *, folder: Path | None = None
 ) -> list[Example]:
     """Answer with a given emotion: an example for each of `KEPT`; `responses` by emotion, where known."""
-    prompt = load_prompt("avlm_forced_emotion", folder)
-    known = {one.emotion: one.response, **(responses or {})}
+    prompt = _prompt("avlm_forced_emotion", folder)
+    known = ({one.emotion: one.response} if one.response else {}) | dict(responses or {})
     return [
         _example(one, prompt, _heard(one) | {"emotion": emotion}, target=known.get(emotion), emotion=emotion)
         for emotion in KEPT
     ]
+
+
+@lru_cache(maxsize=32)
+def _prompt(name: str, folder: Path | None) -> Prompt:
+    """Read once: a prompt set has as many examples as a corpus has turns."""
+    return load_prompt(name, folder)
 
 
 def _heard(one: Exchange) -> dict[str, str]:

@@ -15,6 +15,7 @@ from functools import lru_cache
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from synth.rewriting.entities import strange_names, strange_numbers
+from synth.rewriting.labels import heading
 from synth.rewriting.language import another_language
 from synth.rewriting.refusals import META, REFUSALS
 from synth.rewriting.scripts import words_of
@@ -96,13 +97,6 @@ _STAGE = re.compile(
     r"\*[^*]+\*|\([^)]*\)|\[[^\]]*\]|<[^>]*>|\{[^}]*\}|（[^）]*）|【[^】]*】|_{1,2}[^_\s][^_]*_{1,2}"
 )
 _WRITTEN = re.compile(r"[#`|~^=\\]|https?://|\n\s*[-•\d]|[\U0001F000-\U0001FAFF☀-➿️]")
-_LABEL = re.compile(r"(?:^|[\n.!?]\s*)\**([\w .'’-]{1,40}?)\**\s*:\s")
-_LABEL_WORDS = frozenset(
-    words_of(
-        "response reply answer speaker user assistant rewritten rewrite example output emotion gender text "
-        "dialogue conversation note system person line turn history"
-    )
-)
 
 
 def _length(text: str, shown: Shown, config: CheckConfig) -> str | None:
@@ -129,12 +123,8 @@ def _not_speech(text: str, shown: Shown, config: CheckConfig) -> str | None:
 
 
 def _label(text: str, shown: Shown, config: CheckConfig) -> str | None:
-    known = {normal(label) for label in shown.labels}
-    for found in _LABEL.finditer(text):
-        name = normal(found[1])
-        if name in known or (name and name.split()[0] in _LABEL_WORDS and len(name.split()) <= 3):
-            return f"{found[1].strip()!r} names a speaker or a heading; write only the words said"
-    return None
+    found = heading(text, shown.labels)
+    return f"{found!r} names a speaker or a heading; write only the words said" if found else None
 
 
 def _own_name(text: str, shown: Shown, config: CheckConfig) -> str | None:

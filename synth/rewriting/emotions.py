@@ -5,7 +5,9 @@ AVLM keeps four of IEMOCAP's labels: Frustrated counts as Angry, and then Happy,
 
 from __future__ import annotations
 
+import hashlib
 import importlib
+import importlib.util
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
+
+from manifests.errors import CommandError
+from manifests.ids import digest
 
 KEPT = ("Happy", "Sad", "Angry", "Neutral")
 MERGED = {"Frustrated": "Angry"}
@@ -63,7 +68,7 @@ AVLM_EMOTIONS = EmotionRule(required=True, agree=True)
 """AVLM's rule: four emotions, and input and response agree."""
 
 
-class EmotionModelError(ValueError):
+class EmotionModelError(CommandError, ValueError):
     """The speech-emotion model cannot be used; the message says why and what to give."""
 
 
@@ -86,6 +91,33 @@ def load_scorer(model: str, labels: tuple[str, ...] = ()) -> Scorer:
     return lambda pcm: _checked(function(pcm), model)
 
 
+def scorer_digest(model: str) -> str:
+    """Of the network's file, or of the function's module and its name: what decides the scores as far as one
+    file does. Raises EmotionModelError where there is none."""
+    if model.endswith(".onnx"):
+        path, name = Path(model), ""
+    else:
+        module_name, _, name = model.partition(":")
+        try:
+            found = importlib.util.find_spec(module_name)
+        except (ImportError, ValueError) as error:
+            raise EmotionModelError(f"emotion model {model!r} cannot be imported: {error}") from error
+        path = Path(found.origin) if found is not None and found.origin else Path(module_name)
+    if not path.is_file():
+        raise EmotionModelError(f"there is no emotion model {path}; no score is given without one")
+    return digest("emotion model", name, hashlib.sha256(path.read_bytes()).hexdigest())
+
+
+def score_of(scores: Mapping[str, float], emotion: str) -> float | None:
+    """The probability of an emotion: of its own label, else of the one that it counts as (AVLM's rule).
+
+    None where the model has neither; labels are compared without case.
+    """
+    by_label = {label.casefold(): value for label, value in scores.items()}
+    own = emotion.strip().casefold()
+    return by_label.get(own, by_label.get((EmotionRule().merged(emotion) or own).casefold()))
+
+
 def _onnx(path: Path, labels: tuple[str, ...]) -> Scorer:
     if not path.is_file():
         raise EmotionModelError(f"there is no emotion model {path}; no score is given without one")
@@ -101,6 +133,13 @@ def _onnx(path: Path, labels: tuple[str, ...]) -> Scorer:
         raise EmotionModelError(
             f"{path} has {len(inputs)} inputs and {len(outputs)} outputs; one each is read"
         )
+    shape = inputs[0].shape
+    if (
+        len(shape) != 2
+        or (shape[0] not in (1, None) and not isinstance(shape[0], str))
+        or isinstance(shape[1], int)
+    ):
+        raise EmotionModelError(f"{path} takes {shape}; sound of any length is given, (1, n) samples")
 
     def score(pcm: NDArray[np.float32]) -> Mapping[str, float]:
         samples = np.ascontiguousarray(pcm, dtype=np.float32)[None, :]

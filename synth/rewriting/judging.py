@@ -8,8 +8,8 @@ from dataclasses import replace
 
 from pydantic import ValidationError
 
+from synth.llm.chat import Reply
 from synth.rewriting.answers import ANSWERS, Backchannels, Continuation, PlacedBackchannel, Response
-from synth.rewriting.chat import Reply
 from synth.rewriting.checks import Failure, Shown, failures
 from synth.rewriting.config import RewriteConfig
 from synth.rewriting.tasks import MOST_BACKCHANNELS, Task, next_speaker, turn_words

@@ -1,33 +1,28 @@
 """Rewriting, row by row: ask, check, ask again, and end each row with a text or with its reason.
 
-Rows run concurrently on an event loop of their own in a thread; `run` hands them out as they finish. Only
-as many dialogues are read as are being worked on, so memory does not grow with their number.
+Rows run concurrently (`asking_many`); only as many dialogues are read as are being worked on.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from manifests.ids import digest
 from manifests.store import Store
+from synth.llm.asking import Counts, Requests
+from synth.llm.asking_many import AskMany
+from synth.llm.budget import BudgetSpentError, Tokens
+from synth.llm.chat import NoAnswerError, Reply, Request
+from synth.llm.prompt_files import Prompt, load_prompt
 from synth.rewriting.answers import Response, response_format
-from synth.rewriting.asking import Counts, Requests
-from synth.rewriting.budget import Budget, BudgetSpentError, Tokens
-from synth.rewriting.cache import Cache
-from synth.rewriting.chat import Chat, NoAnswerError, Reply, Request, ServerUnusableError
 from synth.rewriting.checks import Failure, names_of
 from synth.rewriting.config import RewriteConfig
 from synth.rewriting.judging import Answer, judge, told
-from synth.rewriting.prompt_files import Prompt, load_prompt
 from synth.rewriting.rewritten import Fault, Rewritten, model_name
 from synth.rewriting.scripts import Dialogue
 from synth.rewriting.tasks import Task, plan
-
-if TYPE_CHECKING:
-    from anyio.streams.memory import MemoryObjectSendStream
 
 _SHOWN_LETTERS = 500
 """So much of an answer that failed is shown to the model again."""
@@ -36,26 +31,30 @@ _SHOWN_LETTERS = 500
 class Rewriter:
     """Rewrites dialogues. `store` keeps the answers (below `llm/`): what is there costs nothing again.
 
-    `counts` and `spent` tell what the last run sent and what the folder has cost; neither enters a row.
     Raises ApiKeyError or PromptError at once.
     """
 
     def __init__(self, config: RewriteConfig, store: Store) -> None:
         self.config = config
-        self.counts = Counts()
-        self.spent = Tokens()
         self.prompts: dict[str, Prompt] = {
             kind: load_prompt(kind, config.prompts) for kind in dict.fromkeys(config.kinds)
         }
-        self._cache = Cache(store)
-        self._unusable: str | None = None
-        self._unanswered = 0
-        Chat(config.server)  # a missing key is told before any work
+        self._asker: AskMany[Task | Rewritten, Rewritten] = AskMany(config.server, config.budget, store)
 
     def identity(self) -> dict[str, Any]:
         """All that decides the rows of a dialogue, for a step's key."""
         prompts = {kind: prompt.sha for kind, prompt in self.prompts.items()}
         return {"config": self.config.identity(), "prompts": prompts}
+
+    @property
+    def counts(self) -> Counts:
+        """What the last run sent."""
+        return self._asker.counts
+
+    @property
+    def spent(self) -> Tokens:
+        """What the folder has cost, where a budget counts it."""
+        return self._asker.spent
 
     def run(self, dialogues: Iterable[Dialogue]) -> Iterator[Rewritten]:
         """A row for every planned rewrite, in the order they finish (receipts sort them by key).
@@ -63,69 +62,16 @@ class Rewriter:
         Raises ServerUnusableError, after the rows in flight, when no request can succeed; what the server
         has answered is kept, and the next run goes on from there.
         """
-        import anyio
-        from anyio.from_thread import start_blocking_portal
-
-        self.counts, self._unusable, self._unanswered = Counts(), None, 0
-        with start_blocking_portal() as portal:
-            send, receive = anyio.create_memory_object_stream[Rewritten](self.config.server.concurrency)
-            work = portal.start_task_soon(self._serve, iter(dialogues), send)
-            try:
-                while True:
-                    try:
-                        yield portal.call(receive.receive)
-                    except anyio.EndOfStream:
-                        break
-                work.result()
-            finally:
-                work.cancel()
-        if self._unusable is not None:
-            raise ServerUnusableError(self._unusable)
+        planned = (one for dialogue in dialogues for one in plan(dialogue, self.config))
+        yield from self._asker.run(planned, self._ended)
 
     def rewrite(self, dialogue: Dialogue) -> list[Rewritten]:
         """All rows of one dialogue, sorted by key. Raises ServerUnusableError."""
         return sorted(self.run([dialogue]), key=lambda row: row.key)
 
-    async def _serve(self, dialogues: Iterator[Dialogue], send: MemoryObjectSendStream[Rewritten]) -> None:
-        planned = (one for dialogue in dialogues for one in plan(dialogue, self.config))
-        start = await asyncio.to_thread(self._cache.spent) if self.config.budget.limited else Tokens()
-        budget = Budget(self.config.budget, start)
-        async with send, Chat(self.config.server, on_try=self._sent) as chat:
-            requests = Requests(chat, self._cache, budget, self.counts)
-            try:
-                async with asyncio.TaskGroup() as workers:
-                    for _ in range(self.config.server.concurrency):
-                        workers.create_task(self._work(planned, requests, send))
-            except BaseExceptionGroup as group:
-                raise group.exceptions[0] from None  # such as a line of the scripts that is wrong
-        self.spent = budget.spent
-
-    async def _work(
-        self,
-        planned: Iterator[Task | Rewritten],
-        requests: Requests,
-        send: MemoryObjectSendStream[Rewritten],
-    ) -> None:
-        """One of the workers that share `planned`: at most one row at a time is in its hands."""
-        while self._unusable is None:
-            task = next(planned, None)
-            if task is None:
-                return
-            if isinstance(task, Rewritten):
-                await send.send(task)
-                continue
-            try:
-                row = await self._row(task, requests)
-            except ServerUnusableError as error:
-                self._unusable = str(error)
-                return
-            self._unanswered = self._unanswered + 1 if row.fault is Fault.LLM_NO_ANSWER else 0
-            if self._unanswered == self.config.server.give_up_after:
-                self._unusable = f"no answer to {self._unanswered} rows in a row; the last: {row.detail}"
-            await send.send(row)
-
-    def _sent(self) -> None:
-        self.counts.sent += 1
+    async def _ended(self, task: Task | Rewritten, requests: Requests) -> Rewritten:
+        """What is not to be rewritten has its row already."""
+        return task if isinstance(task, Rewritten) else await self._row(task, requests)
 
     async def _row(self, task: Task, requests: Requests) -> Rewritten:
         prompt = self.prompts[task.kind]

@@ -16,6 +16,9 @@ from manifests.errors import CommandError
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,80}$")]
 """Letters, digits, `_` and `-`: it becomes part of sample keys, which have no dots."""
 
+ClipName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,200}(#[0-9]{1,6})?$")]
+"""Key of a corpus' sample; `KEY#N` is the N-th turn of a sample that holds several, counted from 0."""
+
 _WORD = re.compile(r"[぀-ヿ㐀-鿿]|[^\W_]+(?:['’\-][^\W_]+)*")
 
 
@@ -46,7 +49,7 @@ class Speaker(_Part):
     name: str | None = Field(None, description="what the others call them")
     person: str | None = None
     gender: Literal["female", "male", "other"] | None = None
-    voice: str | None = Field(None, description="hint for the voice, e.g. a voice's name")
+    voice: str | None = Field(None, description="one of `speak.voices`, for this person alone")
 
 
 class Backchannel(_Part):
@@ -57,12 +60,13 @@ class Backchannel(_Part):
 
 
 class Turn(_Part):
-    """What one speaker says in one go."""
+    """What one speaker says in one go. `clips`: where it was said, in order, if a corpus says it."""
 
     speaker: str
     text: Spoken
     emotion: str | None = None
     backchannels: tuple[Backchannel, ...] = ()
+    clips: tuple[ClipName, ...] = ()
 
 
 class Dialogue(_Part):

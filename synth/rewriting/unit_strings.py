@@ -1,4 +1,5 @@
-"""Is a unit string well formed? `[St3][Pi41][Hu97]`: style first, no two style or pitch in a row.
+"""Unit strings, `[St3][Pi41][Hu97]`: are they well formed (style first, no two style or pitch in a row), and
+what of one is said in a stretch of time.
 
 The form is SpiritLM's (Nguyen et al., 2024), the rule AVLM's. Units come in as text; they are made elsewhere.
 """
@@ -6,6 +7,8 @@ The form is SpiritLM's (Nguyen et al., 2024), the rule AVLM's. Units come in as 
 from __future__ import annotations
 
 import re
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
 
 _UNIT = re.compile(r"\[(St|Pi|Hu)(0|[1-9]\d*)\]")
 
@@ -41,3 +44,40 @@ def check_units(text: str) -> str:
     if before != "Hu":
         raise UnitStringError(f"ends with a {before} unit, after which nothing is said")
     return text
+
+
+def cut_units(text: str, semantic: Sequence[int], start: int, stop: int) -> str:
+    """What of a unit string is said in the frames [start, stop) of its semantic units.
+
+    `semantic` is one unit a frame, of which `text` tells the changes: that is how its units get their time. A
+    style or pitch unit stands before the semantic unit after which it is in force; those in force when the
+    stretch begins are told at its beginning. So the pieces of a string that is cut without gaps, joined and
+    de-duplicated, are that string. Raises UnitStringError for a string that is not well formed or not of
+    these units, and for a stretch without a frame.
+    """
+    firsts = [at for at, unit in enumerate(semantic) if at == 0 or unit != semantic[at - 1]]
+    in_force = _in_force(check_units(text))
+    if [hubert for _, _, hubert in in_force] != [str(semantic[at]) for at in firsts]:
+        raise UnitStringError(f"its {len(in_force)} semantic units are not the {len(firsts)} of the stream")
+    low, high = max(0, start), min(stop, len(semantic))
+    if low >= high:
+        raise UnitStringError(f"no frame in [{start}, {stop}) of {len(semantic)}")
+    told: dict[str, str] = {}
+    found = []
+    for state in in_force[bisect_right(firsts, low) - 1 : bisect_left(firsts, high)]:
+        for kind, unit in zip(("St", "Pi", "Hu"), state, strict=True):
+            if unit is not None and told.get(kind) != unit:
+                told[kind] = unit
+                found.append(f"[{kind}{unit}]")
+    return "".join(found)
+
+
+def _in_force(text: str) -> list[tuple[str | None, str | None, str]]:
+    """Style, pitch and semantic unit of each semantic unit."""
+    now: dict[str, str] = {}
+    found = []
+    for kind, unit in _UNIT.findall(text):
+        now[kind] = unit
+        if kind == "Hu":
+            found.append((now.get("St"), now.get("Pi"), unit))
+    return found

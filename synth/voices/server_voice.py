@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-import os
 import time
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -13,6 +12,8 @@ from urllib.parse import urlsplit
 import numpy as np
 
 from manifests.ids import digest
+from synth.llm.api_key import ApiKey, ApiKeyError
+from synth.llm.retry_after import retry_after_s
 from synth.voices.decoding import decode
 from synth.voices.voice import (
     Fault,
@@ -102,7 +103,9 @@ class ServerVoice:
             raise ImportError(wanted) from error
         self._server, self._voice = server, voice
         self._key = _key(server.api_key_env)
-        self._client = openai.OpenAI(api_key=self._key or "none", base_url=server.base_url, max_retries=0)
+        self._client = openai.OpenAI(
+            api_key=self._key.reveal() if self._key else "none", base_url=server.base_url, max_retries=0
+        )
         self.traits = Traits(
             name=f"server:{voice}",
             fingerprint=digest("server", server.model, voice, server.extra, server.emotion_text),
@@ -222,32 +225,22 @@ class ServerVoice:
         if status in _HOPELESS:
             return VoiceSetupError(f"{told}; check address, model and key")
         if status in _PASSING or status >= 500:
-            return _TryAgainError(Fault.SERVER_FAILED, told, _retry_after_s(response.headers))
+            return _TryAgainError(Fault.SERVER_FAILED, told, retry_after_s(response.headers))
         return VoiceError(Fault.SERVER_FAILED, told)
 
     def _told(self, body: bytes) -> str:
         """The beginning of what a server says of itself, without the key, which some repeat."""
         text = " ".join(body.decode("utf-8", "replace").split())
-        return (text.replace(self._key, "[key]") if self._key else text)[:_TOLD_CHARACTERS]
+        return (self._key.redact(text) if self._key else text)[:_TOLD_CHARACTERS]
 
 
-def _key(variable: str | None) -> str:
+def _key(variable: str | None) -> ApiKey | None:
     if variable is None:
-        return ""
-    value = os.environ.get(variable, "")
-    if not value:
-        raise VoiceSetupError(
-            f"the environment variable {variable} is to hold the server's key and is not set"
-        )
-    return value
-
-
-def _retry_after_s(headers: Any) -> float | None:
-    """Seconds; a date, the other form that HTTP allows, counts as nothing said."""
-    try:
-        return max(0.0, float(headers.get("retry-after", "")))
-    except ValueError:
         return None
+    try:
+        return ApiKey.from_environment(variable, required=True)
+    except ApiKeyError as error:
+        raise VoiceSetupError(str(error)) from None
 
 
 def _data_url(reference: Reference) -> str:

@@ -78,10 +78,14 @@ class FaultServer:
         self._server.shutdown()
         self._server.server_close()
 
-    def _answer(self, handler: Any, body: dict[str, Any]) -> None:
+    def row_of(self, body: dict[str, Any]) -> str:
+        """What tells the rows apart."""
         prompt = body["messages"][1]["content"]
         found = re.search(r"Short line: (.*)", prompt)
-        row = found[1] if found else prompt
+        return found[1] if found else str(prompt)
+
+    def _answer(self, handler: Any, body: dict[str, Any]) -> None:
+        row = self.row_of(body)
         with self._lock:
             self.asked[row] += 1
             number = self.asked[row]

@@ -68,6 +68,11 @@ def test_forced_emotion_makes_up_no_target() -> None:
     assert all(one.prompt.endswith(f"Emotion: {one.emotion}") for one in found)
 
 
+def test_who_is_not_answered_has_no_target_even_in_the_own_emotion() -> None:
+    found = forced_emotion(exchange(9, "Sad", response=""), {"Happy": "never mind!"})
+    assert [one.target for one in found] == ["never mind!", None, None, None]
+
+
 def test_units_that_are_not_well_formed_enter_no_prompt() -> None:
     bad = exchange(8, "Sad", units="[Hu1]")
     for make in (zero_shot, forced_emotion, lambda one: in_context(one, SHOWN)):

@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from manifests.reasons import Status
+from synth.llm.budget import Budget, BudgetSpentError, Tokens
+from synth.llm.chat import Request
+from synth.llm.config import BudgetConfig
 from synth.rewriting import Fault, Rewriter
-from synth.rewriting.budget import Budget, BudgetSpentError, Tokens
-from synth.rewriting.chat import Request
-from synth.rewriting.config import BudgetConfig
 
 
 @settings(max_examples=50, deadline=None)

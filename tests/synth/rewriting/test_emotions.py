@@ -4,8 +4,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from emotion_network import loudness_network
 
-from synth.rewriting.emotions import AVLM_EMOTIONS, EmotionModelError, EmotionRule, load_scorer
+from synth.rewriting.emotions import (
+    AVLM_EMOTIONS,
+    EmotionModelError,
+    EmotionRule,
+    load_scorer,
+    score_of,
+    scorer_digest,
+)
 
 
 @pytest.mark.parametrize(
@@ -52,33 +60,46 @@ def test_a_function_of_the_users(monkeypatch) -> None:
 
 
 def test_an_onnx_network(tmp_path) -> None:
-    """logits = (mean, -mean) of the samples, so P(first) = 1 / (1 + exp(-2 mean)), by hand."""
-    import onnx
-    from onnx import TensorProto, helper
-
-    nodes = [
-        helper.make_node("ReduceMean", ["pcm", "axes"], ["mean"], keepdims=1),
-        helper.make_node("MatMul", ["mean", "signs"], ["logits"]),
-    ]
-    graph = helper.make_graph(
-        nodes,
-        "g",
-        [helper.make_tensor_value_info("pcm", TensorProto.FLOAT, [1, None])],
-        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, [1, 2])],
-        [
-            helper.make_tensor("axes", TensorProto.INT64, [1], [1]),
-            helper.make_tensor("signs", TensorProto.FLOAT, [1, 2], [1.0, -1.0]),
-        ],
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
-    path = tmp_path / "emotion.onnx"
-    onnx.save(model, path)
-    scores = load_scorer(str(path), ("Happy", "Sad"))(np.full(1000, 0.5, np.float32))
-    assert scores["Happy"] == pytest.approx(1 / (1 + np.exp(-1)), abs=1e-6)
+    """P(loud) = 1 / (1 + exp(-slope (rms - edge))), by hand."""
+    path, slope, edge = loudness_network(tmp_path, seed=5)
+    scores = load_scorer(str(path), ("Happy", "Sad"))(np.full(1000, 0.08, np.float32))
+    assert scores["Happy"] == pytest.approx(1 / (1 + np.exp(-slope * (0.08 - edge))), abs=1e-4)
+    assert scores["Happy"] + scores["Sad"] == pytest.approx(1)
     with pytest.raises(EmotionModelError, match="for 3 labels"):
         load_scorer(str(path), ("Happy", "Sad", "Angry"))(np.zeros(10, np.float32))
     with pytest.raises(EmotionModelError, match="needs its labels"):
         load_scorer(str(path))
+    fixed, *_ = loudness_network(tmp_path, seed=5, n_samples=16_000)
+    with pytest.raises(EmotionModelError, match="sound of any length"):
+        load_scorer(str(fixed), ("Happy", "Sad"))
+
+
+def test_the_score_is_that_of_the_label_or_of_what_it_counts_as() -> None:
+    scores = {"angry": 0.6, "Sad": 0.4}
+    assert score_of(scores, "Angry") == score_of(scores, "Frustrated") == 0.6
+    assert score_of(scores | {"frustrated": 0.1}, "Frustrated") == 0.1  # its own label goes first
+    assert score_of(scores, " sad ") == 0.4
+    assert score_of(scores, "Happy") is score_of(scores, "Excited") is None
+
+
+def test_another_model_is_known_by_its_bytes(tmp_path, monkeypatch) -> None:
+    first, *_ = loudness_network(tmp_path, seed=1)
+    digest = scorer_digest(str(first))
+    first.rename(tmp_path / "moved.onnx")
+    assert scorer_digest(str(tmp_path / "moved.onnx")) == digest
+    other, *_ = loudness_network(tmp_path, seed=2)
+    assert scorer_digest(str(other)) != digest
+    (tmp_path / "my_scorer.py").write_text("def one(pcm): ...\ndef two(pcm): ...\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    names = [scorer_digest(f"my_scorer:{name}") for name in ("one", "two")]
+    (tmp_path / "my_scorer.py").write_text("def one(pcm): return {}\ndef two(pcm): ...\n")
+    assert len({*names, scorer_digest("my_scorer:one")}) == 3
+    for model, message in (
+        ("/nowhere/m.onnx", "no emotion model"),
+        ("no_such.module:f", "cannot be imported"),
+    ):
+        with pytest.raises(EmotionModelError, match=message):
+            scorer_digest(model)
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,8 @@ import pytest
 from fault_server import GOOD, FaultServer
 
 from manifests.reasons import Status
+from synth.llm.api_key import ApiKeyError
 from synth.rewriting import Fault, Rewriter, Rewritten, ServerUnusableError
-from synth.rewriting.api_key import ApiKeyError
 
 HEALED_BY_A_TRY = [
     "429", "429:0.2", "500", "503", "408", "drop", "cut_body", "huge", "huge_error", "gzip",

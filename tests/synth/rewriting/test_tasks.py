@@ -4,9 +4,9 @@ import json
 
 import pytest
 
+from synth.llm.chat import Reply
 from synth.rewriting import Dialogue, Fault, RewriteConfig, Rewritten
 from synth.rewriting.assembling import IncompleteError, assemble
-from synth.rewriting.chat import Reply
 from synth.rewriting.judging import judge
 from synth.rewriting.tasks import Task, plan
 

@@ -112,7 +112,7 @@ def test_what_every_text_would_meet_ends_the_run(
     assert len(loopback.asked) == 1
     assert loopback.headers[0]["authorization"].endswith(KEY)  # it was sent, and the server repeated it
     told = "".join(traceback.format_exception(caught.value)) + caplog.text
-    assert "[key]" in told
+    assert "[api key]" in told
     assert KEY not in told + repr(speaks) + repr(speaks.traits) + str(speaks)
 
 
@@ -154,7 +154,7 @@ def test_a_header_without_a_length_is_read_to_the_end(loopback: Loopback) -> Non
 def test_what_is_not_sound(loopback: Loopback) -> None:
     told = fault_of(loopback, "json")
     assert told.fault == Fault.ANSWER_NOT_AUDIO
-    assert "application/json" in told.detail and "[key]" in told.detail
+    assert "application/json" in told.detail and "[api key]" in told.detail
     assert fault_of(loopback, "garbage").fault == Fault.ANSWER_NOT_AUDIO
     assert len(loopback.asked) == 2
 

@@ -1,6 +1,7 @@
 """Answers that were paid for: one file a request, written whole or not at all, named by the request's key.
 
-The file holds the request too, without server and key, so that anybody can read what was asked.
+The file holds the request too, without server and key, so that anybody can read what was asked; of sounds and
+pictures it has the digests.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ from pydantic import BaseModel, ValidationError
 
 from manifests.ids import canonical_json
 from manifests.store import Store
-from synth.rewriting.budget import Tokens
-from synth.rewriting.chat import Reply, Request
+from synth.llm.budget import Tokens
+from synth.llm.chat import Reply, Request
 
 FOLDER = "llm"
 
@@ -43,7 +44,9 @@ class Cache:
 
     def put(self, request: Request, reply: Reply) -> None:
         """Keep a reply."""
-        entry = {"request": request.body, "reply": reply.model_dump()}
+        entry: dict[str, object] = {"request": request.record, "reply": reply.model_dump()}
+        if request.origin is not None:
+            entry["origin"] = request.origin
         self._store.write(self._name(request.key), canonical_json(entry) + b"\n")
 
     def spent(self) -> Tokens:

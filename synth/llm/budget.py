@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from synth.rewriting.config import BudgetConfig
+from synth.llm.config import BudgetConfig
 
 
 class BudgetSpentError(Exception):

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 
 import httpx2
 
-from synth.rewriting.config import ServerConfig
+from synth.llm.config import ServerConfig
 
 
 class AnswerRefusedError(httpx2.RequestError):

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from synth.rewriting.api_key import MASK, ApiKey, ApiKeyError
+from synth.llm.api_key import MASK, ApiKey, ApiKeyError
 
 SECRET = "sk-a/b+Cd3fGh1jKlMn0pQr"
 

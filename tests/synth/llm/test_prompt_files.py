@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from synth.rewriting.prompt_files import PACKAGED, PromptError, load_prompt
+from synth.llm.prompt_files import PACKAGED, PromptError, load_prompt
 
 PUBLISHED = {
     "avlm_avsr": (1, "a51ed0191db08ada"),
@@ -10,6 +10,7 @@ PUBLISHED = {
     "avlm_in_context": (1, "72151fb08a0bc050"),
     "avlm_zero_shot": (1, "9c153ef41f7e1f1e"),
     "backchannels": (1, "1be0c5ff6976690f"),
+    "caption": (1, "b6b69b638cb77238"),
     "continue": (1, "904994c6f2a6a3d9"),
     "respond": (1, "0af7a8ba6f938112"),
     "style": (1, "2390dbb093bbcbeb"),

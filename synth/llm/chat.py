@@ -9,17 +9,19 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from email.utils import parsedate_to_datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from manifests.ids import digest
-from synth.rewriting.api_key import ApiKey
-from synth.rewriting.config import ServerConfig
+from synth.llm.api_key import ApiKey
+from synth.llm.config import ServerConfig
+from synth.llm.messages import Message, as_record, as_sent, has_media, most_tokens
+from synth.llm.retry_after import retry_after_s
 
 if TYPE_CHECKING:
     import openai
@@ -29,31 +31,55 @@ _DETAIL_LETTERS = 200
 _TALKATIVE = ("openai", "httpx2", "httpcore2")
 """At DEBUG these log headers as they came, and a server may send the key back in one."""
 
+_TEXT_ONLY = re.compile(
+    r"\bmm_?proj\b|not (?:a )?multi-?modal"
+    r"|(?:audio|image|vision)\w*(?: inputs?)? (?:is|are) (?:not supported|only supported by)"
+    r"|does(?: not|n't) support (?:the )?(?:audio|image|vision)|at most 0 (?:audio|image)"
+    r"|(?:input_audio|image_url)\W.{0,40}(?:not supported|only supported by|unsupported|invalid|unknown)"
+    r"|(?:unsupported|invalid|unknown).{0,40}\W(?:input_audio|image_url)\b",
+    re.IGNORECASE,
+)
+"""How servers say that a model takes text alone: llama.cpp, vLLM, OpenAI."""
+
 
 @dataclass(frozen=True)
 class Request:
     """What decides an answer. Its key names the answer in the cache."""
 
     model: str
-    messages: tuple[tuple[str, str], ...]  # (role, content)
+    messages: tuple[Message, ...]
     parameters: dict[str, Any] = field(hash=False)
+    origin: str | None = field(default=None, compare=False)
+    """Id of the recording that it is about: kept beside the answer, which can then be forgotten."""
 
     @cached_property
     def key(self) -> str:
         """32 hex digits over model, messages and parameters."""
-        return digest("llm", REQUEST_VERSION, self.model, self.messages, self.parameters, length=32)
+        messages = [(role, as_record(content)) for role, content in self.messages]
+        return digest("llm", REQUEST_VERSION, self.model, messages, self.parameters, length=32)
 
     @property
     def body(self) -> dict[str, Any]:
         """As it is sent."""
-        messages = [{"role": role, "content": content} for role, content in self.messages]
+        messages = [{"role": role, "content": as_sent(content)} for role, content in self.messages]
+        return {"model": self.model, "messages": messages, **self.parameters}
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """As it is kept: digests in place of sounds and pictures."""
+        messages = [{"role": role, "content": as_record(content)} for role, content in self.messages]
         return {"model": self.model, "messages": messages, **self.parameters}
 
     @property
     def max_tokens(self) -> tuple[int, int]:
-        """Most tokens it can cost: prompt (a token is a byte at least) and completion."""
-        written = sum(len(content.encode()) + 16 for _, content in self.messages)
-        return written + 64, int(self.parameters.get("max_tokens", 0))
+        """Most tokens it can cost: prompt and completion."""
+        prompt = sum(most_tokens(content) for _, content in self.messages)
+        return prompt + 64, int(self.parameters.get("max_tokens", 0))
+
+    @property
+    def has_media(self) -> bool:
+        """Whether a sound or a picture goes along."""
+        return any(has_media(content) for _, content in self.messages)
 
 
 class Reply(BaseModel):
@@ -99,7 +125,7 @@ class Chat:
     async def __aenter__(self) -> Chat:
         import openai
 
-        from synth.rewriting.bounded_http import bounded_http_client
+        from synth.llm.bounded_http import bounded_http_client
 
         for name in _TALKATIVE:
             logger = logging.getLogger(name)
@@ -142,7 +168,7 @@ class Chat:
         import httpx2
         import openai
 
-        from synth.rewriting.bounded_http import AnswerRefusedError
+        from synth.llm.bounded_http import AnswerRefusedError
 
         try:
             async with asyncio.timeout(self._config.deadline_s):  # httpx's own limits are per read
@@ -153,7 +179,7 @@ class Chat:
         except (TimeoutError, openai.APITimeoutError):
             return _Trouble(f"no whole answer within {self._config.deadline_s:g} s")
         except openai.APIStatusError as error:
-            return self._status(error)
+            return self._status(error, request)
         except openai.APIConnectionError as error:
             cause = error.__cause__
             if isinstance(cause, AnswerRefusedError):
@@ -161,14 +187,17 @@ class Chat:
             return _Trouble(f"connection lost ({type(cause).__name__})")
         return self._reply(response.content, request)
 
-    def _status(self, error: openai.APIStatusError) -> _Trouble:
+    def _status(self, error: openai.APIStatusError, request: Request) -> _Trouble:
         code = error.status_code
         words = self._key.redact(error.message) if self._key else error.message
         detail = f"HTTP {code}: {' '.join(words.split())[:_DETAIL_LETTERS]}"
+        if request.has_media and _TEXT_ONLY.search(words):
+            told = f"{request.model} takes no sound or no pictures, or the server does not pass them on"
+            return _Trouble(f"{told} ({detail})", again=False, hopeless=True)
         if code in (401, 403, 404, 405):
             return _Trouble(detail, again=False, hopeless=True)
         again = code in (408, 409, 425, 429) or code >= 500
-        return _Trouble(detail, again=again, wait_s=_retry_after_s(error.response.headers))
+        return _Trouble(detail, again=again, wait_s=retry_after_s(error.response.headers))
 
     def _reply(self, body: bytes, request: Request) -> Reply | _Trouble:
         try:
@@ -222,20 +251,3 @@ def _spellings(text: str) -> tuple[str, ...]:
         return text, json.dumps(json.loads(text), ensure_ascii=False)
     except ValueError:
         return (text,)
-
-
-def _retry_after_s(headers: Any) -> float | None:
-    """Seconds that a Retry-After header asks for: a number, or a date (against the server's own clock)."""
-    asked = headers.get("retry-after")
-    if not asked:
-        return None
-    try:
-        return max(0.0, float(asked))
-    except ValueError:
-        pass
-    try:
-        return max(
-            0.0, (parsedate_to_datetime(asked) - parsedate_to_datetime(headers["date"])).total_seconds()
-        )
-    except (ValueError, KeyError, TypeError):
-        return None

@@ -1,0 +1,1 @@
+"""Asking a language model behind an OpenAI-compatible server: patience, cache, budget, and a guarded key."""
