@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from manifests.sources import Listing
+from manifests.sources.progress import Progress, watched
 from manifests.sources.readers import read_corpus
 from manifests.store import Store
 from manifests.tombstones import living, read_tombstones
 from pipelines.config import ConfigError
+from pipelines.reporter import Reporter, make_reporter
 
 
 @dataclass(frozen=True)
@@ -30,11 +33,12 @@ def read_listing(
     options: Sequence[str] = (),
     stage: Path | None = None,
     sidecar: Path | None = None,
+    quiet: bool = False,
 ) -> Listed:
     """List `where` for the output folder `out`; `options`: NAME=VALUE for the reader.
 
-    Tars are unpacked, and remote files copied, into `stage`, or else OUT.stage. Raises ConfigError, and as
-    `read_corpus` does.
+    Tars are unpacked, and remote files copied, into `stage`, or else OUT.stage; how far that is, is shown
+    unless `quiet`. Raises ConfigError, and as `read_corpus` does.
     """
     given = {}
     for option in options:
@@ -44,6 +48,22 @@ def read_listing(
         given[name] = value
     if stage is None and "://" not in out:
         stage = Path(f"{out.rstrip('/')}.stage")
-    found, root = read_corpus(where, reader=reader, stage=stage, sidecar=sidecar, options=given)
+    with _shown(quiet=quiet):
+        found, root = read_corpus(where, reader=reader, stage=stage, sidecar=sidecar, options=given)
     listing, left_out = living(found, read_tombstones(Store(out)))
     return Listed(listing, root, left_out)
+
+
+@contextmanager
+def _shown(*, quiet: bool) -> Iterator[None]:
+    """Bars, or lines, from the moment there is something to tell."""
+    with ExitStack() as stack:
+        begun: list[Reporter] = []
+
+        def tell(progress: Progress) -> None:
+            if not begun:
+                begun.append(stack.enter_context(make_reporter(quiet=quiet)))
+            begun[0].staging(progress)
+
+        stack.enter_context(watched(tell))
+        yield

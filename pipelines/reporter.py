@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+from manifests.sources.progress import Progress as Staged
 from pipelines.job import Outcome
 
 
@@ -36,6 +37,10 @@ class Reporter(Protocol):
 
     def downloading(self, weights: str, received_bytes: int, total_bytes: int) -> None:
         """Weights that no place on this machine has are on their way."""
+        ...
+
+    def staging(self, staged: Staged) -> None:
+        """Archives are unpacked, or remote files fetched, before the corpus can be listed."""
         ...
 
 
@@ -79,10 +84,19 @@ class BarReporter:
 
     def downloading(self, weights: str, received_bytes: int, total_bytes: int) -> None:
         """A bar of its own, in kB."""
-        if weights not in self._tasks:
-            self._tasks[weights] = self._progress.add_task("download", note=f"kB of {weights}")
-        task = self._tasks[weights]
-        self._progress.update(task, completed=received_bytes // 1000, total=total_bytes // 1000)
+        self._bytes(weights, "download", received_bytes, total_bytes, f"kB of {weights}")
+
+    def staging(self, staged: Staged) -> None:
+        """A bar for all files together, in MB."""
+        note = f"MB, {staged.name}" if staged.done_bytes < staged.total_bytes else "MB"
+        self._bytes(staged.what, staged.what, staged.done_bytes, staged.total_bytes, note, unit=1_000_000)
+
+    def _bytes(self, key: str, title: str, done: int, total: int, note: str, *, unit: int = 1000) -> None:
+        if key not in self._tasks:
+            self._tasks[key] = self._progress.add_task(title, note=note)
+        whole = -(-total // unit)
+        so_far = whole if done >= total else done // unit
+        self._progress.update(self._tasks[key], completed=so_far, total=whole, note=note)
 
 
 class JsonReporter:
@@ -90,6 +104,7 @@ class JsonReporter:
 
     def __init__(self) -> None:
         self._begun: set[str] = set()
+        self._tenths: dict[str, int] = {}
 
     def __enter__(self) -> JsonReporter:
         return self
@@ -115,6 +130,14 @@ class JsonReporter:
         if weights not in self._begun or received_bytes == total_bytes:
             self._begun.add(weights)
             self._say("download", weights=weights, received_bytes=received_bytes, total_bytes=total_bytes)
+
+    def staging(self, staged: Staged) -> None:
+        """Say it at every tenth of the way."""
+        tenth = 10 * staged.done_bytes // max(staged.total_bytes, 1)
+        if tenth > self._tenths.get(staged.what, -1):
+            self._tenths[staged.what] = tenth
+            told = {"done_bytes": staged.done_bytes, "total_bytes": staged.total_bytes}
+            self._say(staged.what, file=staged.name, **told)
 
     def _say(self, event: str, **facts: Any) -> None:
         sys.stderr.write(json.dumps({"event": event, **facts}) + "\n")

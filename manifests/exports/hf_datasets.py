@@ -114,7 +114,9 @@ class HfDatasets(Export):
         del entries
         left = sorted({name for row in self.corpus.rows() for name in row.members} - {*self.members, "json"})
         notes = [f"members: {', '.join(self.members)}"]
-        return [*notes, f"not in every sample, so left out: {', '.join(left)}"] if left else notes
+        if left and self.options.members is None:
+            notes.append(f"not in every sample, so left out: {', '.join(left)}")
+        return notes
 
 
 def _labels(sample: Sample) -> dict[str, Any]:

@@ -6,20 +6,30 @@ import hashlib
 import shutil
 import tarfile
 import zlib
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import IO, cast
 
 from manifests.reasons import Reason
 from manifests.sidecar import Complaint
 from manifests.sources.folder import fingerprint
+from manifests.sources.progress import Tally
 from manifests.sources.stage import Stage, writing
 
 ARCHIVE_SUFFIXES = (".tar", ".tgz", ".gz")
 _DAMAGE = (tarfile.TarError, EOFError, zlib.error, OSError)
 
 
-def unpack(archive: Path, stage: Stage, complaints: list[Complaint]) -> str | None:
+def unpack(
+    archive: Path,
+    stage: Stage,
+    complaints: list[Complaint],
+    on_read: Callable[[int], None] = lambda n_bytes: None,
+) -> str | None:
     """Unpack a tar (also gzipped) and give its folder below the stage: `STEM.SHA256`, of its bytes.
+
+    `on_read` is told how many bytes of the archive are read.
 
     Done before, nothing is read. A killed run goes on after the last whole member. Links, devices and names
     that leave the folder are told and left out; a damaged archive is told and None.
@@ -27,19 +37,19 @@ def unpack(archive: Path, stage: Stage, complaints: list[Complaint]) -> str | No
     key = ("unpack", str(archive.resolve()), fingerprint(archive))
     told = stage.receipt(*key)
     if told is None or not (stage.root / told["folder"]).is_dir():
-        partial = stage.partial(*key)
+        unfinished = stage.partial(*key)
         try:
-            sha256, refused = _extract(archive, partial)
+            sha256, refused = _extract(archive, unfinished, on_read)
         except _DAMAGE as error:
-            shutil.rmtree(partial)
+            shutil.rmtree(unfinished)
             detail = f"the archive cannot be read to its end ({error}); copy it again"
             complaints.append(Complaint(str(archive), Reason.CORPUS_MALFORMED, detail))
             return None
         folder = f"{archive.name.partition('.')[0]}.{sha256[:12]}"
         if (stage.root / folder).is_dir():
-            shutil.rmtree(partial)  # the same bytes under another name or date
+            shutil.rmtree(unfinished)  # the same bytes under another name or date
         else:
-            partial.rename(stage.root / folder)
+            unfinished.rename(stage.root / folder)
         told = {"folder": folder, "refused": refused}
         stage.finish(told, *key)
     for member, why in told["refused"]:
@@ -47,12 +57,14 @@ def unpack(archive: Path, stage: Stage, complaints: list[Complaint]) -> str | No
     return str(told["folder"])
 
 
-def _extract(archive: Path, folder: Path) -> tuple[str, list[tuple[str, str]]]:
+def _extract(
+    archive: Path, folder: Path, on_read: Callable[[int], None]
+) -> tuple[str, list[tuple[str, str]]]:
     """SHA-256 of the archive, and the members that were refused and why."""
     refused: list[tuple[str, str]] = []
     seen: set[str] = set()
     with archive.open("rb") as handle:
-        reader = _Hashing(handle)
+        reader = _Hashing(handle, on_read)
         with tarfile.open(fileobj=cast("IO[bytes]", reader), mode="r|*") as tar:
             for member in tar:
                 if member.isdir():
@@ -99,17 +111,27 @@ def _write(path: Path, content: IO[bytes], member: tarfile.TarInfo) -> str | Non
 class _Hashing:
     """A file that is hashed as it is read."""
 
-    def __init__(self, handle: IO[bytes]) -> None:
-        self._handle = handle
+    def __init__(self, handle: IO[bytes], on_read: Callable[[int], None]) -> None:
+        self._handle, self._on_read, self._n_bytes = handle, on_read, 0
         self.sha256 = hashlib.sha256()
 
     def read(self, size: int = -1) -> bytes:
         data = self._handle.read(size)
         self.sha256.update(data)
+        self._n_bytes += len(data)
+        self._on_read(self._n_bytes)
         return data
 
 
 def unpack_all(root: Path, stage: Stage, complaints: list[Complaint], names: list[str]) -> dict[str, str]:
-    """Folder below the stage of each archive below `root`; damaged ones are told and left out."""
-    folders = {name: unpack(root / name, stage, complaints) for name in names}
-    return {name: folder for name, folder in folders.items() if folder is not None}
+    """Folder below the stage of each archive below `root`; damaged ones are told and left out. How far it is
+    goes to whoever watches (`progress`)."""
+    sizes = {name: (root / name).stat().st_size for name in names}
+    tally = Tally("unpack", sum(sizes.values()))
+    folders: dict[str, str] = {}
+    for name, size in sizes.items():
+        folder = unpack(root / name, stage, complaints, partial(tally.within, name))
+        tally.through(name, size)
+        if folder is not None:
+            folders[name] = folder
+    return folders

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from manifests.sources import CorpusError
+from manifests.sources.progress import Tally
 from manifests.sources.stage import Stage, writing
 
 _TOKENS = ("ETag", "etag", "md5Hash", "content_md5", "generation", "LastModified", "mtime", "created")
@@ -38,16 +42,32 @@ def fetch(url: str, stage: Stage) -> Path:
         raise CorpusError(f"{_shown(url)}: no file there")
     base = root.rpartition("/")[0] if single else root.rstrip("/")
     home = stage.root / "fetched" / PurePosixPath(base or "all").name
-    for path in sorted(entries):
-        name = path.removeprefix(base).lstrip("/")
-        parts = PurePosixPath(name).parts
-        if any(part.startswith(".") for part in parts):
-            continue  # `..` too: no name leaves the folder
-        _fetch_one(fs, path, entries[path], home / name, stage)
+    names = {path: path.removeprefix(base).lstrip("/") for path in sorted(entries)}
+    # `..` is left out too: no name leaves the folder
+    shown = {path: name for path, name in names.items() if not _is_hidden(name)}
+    sizes = {path: entries[path].get("size") or 0 for path in shown}
+    tally = Tally("fetch", sum(sizes.values()))
+    for path, name in shown.items():
+        _fetch_one(_Remote(fs, path, entries[path]), home / name, stage, partial(tally.within, name))
+        tally.through(name, sizes[path])
     return home / PurePosixPath(root).name if single else home
 
 
-def _fetch_one(fs: Any, path: str, entry: dict[str, Any], target: Path, stage: Stage) -> None:
+def _is_hidden(name: str) -> bool:
+    return any(part.startswith(".") for part in PurePosixPath(name).parts)
+
+
+@dataclass(frozen=True)
+class _Remote:
+    """A file on a store: its file system, its path there and what the store tells of it."""
+
+    fs: Any
+    path: str
+    entry: dict[str, Any]
+
+
+def _fetch_one(file: _Remote, target: Path, stage: Stage, on_read: Callable[[int], None]) -> None:
+    path, entry = file.path, file.entry
     token = [entry.get("size"), *(str(entry[name]) for name in _TOKENS if entry.get(name))]
     key = ("fetch", path, str(target))
     told = stage.receipt(*key)
@@ -57,10 +77,11 @@ def _fetch_one(fs: Any, path: str, entry: dict[str, Any], target: Path, stage: S
     md5 = hashlib.md5(usedforsecurity=False)
     try:
         # no date of its own: a file that is the same is not fetched again, so its fingerprint stays
-        with fs.open(path, "rb") as remote, writing(target) as handle:
+        with file.fs.open(path, "rb") as remote, writing(target) as handle:
             while block := remote.read(1 << 20):
                 md5.update(block)
                 handle.write(block)
+                on_read(handle.tell())
             _check(path, entry, handle.tell(), md5.digest())
     except OSError as error:
         raise CorpusError(f"{path} cannot be fetched: {error}; run again to go on") from error

@@ -42,7 +42,7 @@ class Pause(Step[PauseStepConfig]):
     """Sound, pictures and arrays of a clip on a time line with pauses."""
 
     name = "pause"
-    version = 1
+    version = 2
     speed = 10.0
     per_clip = True
     upstream = ("clips",)
@@ -52,6 +52,7 @@ class Pause(Step[PauseStepConfig]):
         [
             pa.field("pauses", pa.string()),  # JSON: [[at, length], ...], rational seconds of the clean clip
             pa.field("tone", pa.string()),  # own or made
+            pa.field("duration", pa.string()),  # rational seconds, with the pauses
             pa.field("missing", pa.string()),
         ]
     )
@@ -83,6 +84,7 @@ class Pause(Step[PauseStepConfig]):
         artifacts = [workspace.put(f"{item.id}.{name}", data) for name, data in sorted(payloads.items())]
         pauses = [[str(one.at), str(one.length)] for one in time_map.pauses]
         measures = {"pauses": json.dumps(pauses), "tone": tone, "missing": "{}"}
+        measures["duration"] = str(time_map.new_duration)
         return [item.row(artifacts=tuple(artifacts), measures=measures)]
 
     def _time_map(self, inputs: dict[str, Any], members: dict[str, bytes], family: PauseConfig) -> TimeMap:

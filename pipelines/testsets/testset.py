@@ -42,6 +42,13 @@ class LipReading(Hypotheses):
     maker = "corrupt"
 
 
+class PausedTokens(Tokenize):
+    """Codec tokens of clips with pauses in them."""
+
+    name = "paused_tokens"
+    maker = "pause"
+
+
 GRIDS = Path(__file__).parent / "presets"
 
 
@@ -56,6 +63,7 @@ def set_steps(grid: GridConfig) -> dict[str, Step[Any]]:
         "opinion": Opinion(OpinionConfig()),
         "corrupt": Corrupt(grid.corrupt),
         "pause": Pause(PauseStepConfig()),
+        "paused_tokens": PausedTokens(grid.tokenize),
         "lipreading": LipReading(grid.hypotheses.model_copy(update={"asr_model": None})),
         "pack": PackSet(PackConfig(shuffle=False)),
     }

@@ -120,3 +120,4 @@ def test_members_that_not_all_have_are_left_out_and_told(tmp_path: Path) -> None
         assert {name.partition(".")[2] for name in tar.getnames()} == {"json"} | set(made[2].members)
     some = run_export(corpus, "hf-datasets", str(tmp_path / "some"), {"members": ["lips.mp4"]})
     assert (some.ok, some.reasons) == (2, {"member_missing": 1})
+    assert not any("left out" in note for note in some.notes)  # nobody asked for the others

@@ -156,6 +156,28 @@ def test_pauses_move_everything_along(make: MakeSet, clean_corpus: Path, tmp_pat
         )
 
 
+def test_paused_clips_get_tokens_of_their_own(make: MakeSet, clean_corpus: Path, tmp_path: Path) -> None:
+    """As the codec makes them of the sound that the shard holds, as long as the clip is now."""
+    from extractors.codec import encode_one, to_codec_rate
+    from extractors.codecs import make_codec
+
+    grid = {"clips": ONE, "clean": False, "pauses": [{"count": 1}]}
+    tokens = {"tokenize": {"codecs": ["lyra"]}, "mix": {"members": ["flac", "native.flac"]}}
+    make(grid | tokens)
+    (sample,) = samples(tmp_path / "set").values()
+    header = header_of(sample)
+    codec = make_codec("lyra")
+    (pcm, rate_hz) = pcm_of(sample["native.flac"])
+    mono = pcm.reshape(len(pcm), -1).T.astype(np.float32) / 32768
+    truth = encode_one(codec, to_codec_rate(mono, rate_hz, codec.spec))
+    found = _array(sample["lyra.npy"])
+    assert found.shape == (46, round(header["duration_s"] * 50))
+    assert header["duration_s"] > header_of(samples(clean_corpus)[header["base"]["key"]])["duration_s"] + 0.5
+    assert np.array_equal(found, truth[:, : found.shape[1]])
+    assert header["tokens"]["lyra.npy"]["trained"] and header["rates_hz"]["lyra.npy"] == 50.0
+    assert "lyra.npy" not in header["missing"] and "lyra.npy" in header["members"]
+
+
 def test_a_clip_without_words_cannot_pause(make: MakeSet, tmp_path: Path) -> None:
     corpus = make({"pauses": [{"count": 9}]})
     told = [row for row in set_books(corpus).rows if row["status"] != "ok"]
