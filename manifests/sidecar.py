@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -26,6 +27,7 @@ LABELS: dict[str, str] = {
     "speakers": "JSON list of everybody in a recording of several; groups recordings into splits",
     "channels": "JSON list of who is on each audio channel, the first channel first",
     "dialogue": "conversation that the recording is of; its recordings share a split",
+    "dialogue_start_s": "when the recording begins within its dialogue, in seconds",
     "origin": "longer recording that this one was cut from; its parts share a split",
     "text": "what is said",
     "transcript": "path of a txt, srt, vtt, TextGrid, ctm, stm or json file below the corpus root",
@@ -126,7 +128,14 @@ def _problem(record: Mapping[str, Any]) -> str | None:
                 return f"{name} is not JSON: {error}"
         if value and not (isinstance(value, list) and all(is_entry(one) for one in value)):
             return f"{name} must be a list of {shape}"
-    return None
+    return _time_problem(record.get("dialogue_start_s"))
+
+
+def _time_problem(given: Any) -> str | None:
+    """Seconds are a decimal number; exact, since clips of several recordings are ordered by them."""
+    if given in (None, "") or re.fullmatch(r"\d+(\.\d+)?", str(given).strip()):
+        return None
+    return f"dialogue_start_s {given!r} is no number of seconds"
 
 
 def _is_word(word: Any) -> bool:

@@ -3,16 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import yaml
 from rich.table import Table
 
+from manifests.exports import EXPORTS, export_class
 from manifests.exports.base import EXPORT_REMEDIES, ExportError, ExportReason
-from manifests.exports.run import option_models
+from pipelines.exports import MADE_HERE
 
 if TYPE_CHECKING:
+    from manifests.exports.base import Export
     from manifests.exports.run import ExportReport
+
+FORMATS = (*EXPORTS, *MADE_HERE)
+"""Names of all layouts."""
+
+
+def layout_class(name: str) -> type[Export]:
+    """The class of a layout. Raises ExportError for a name that is none."""
+    if name in EXPORTS:
+        return export_class(name)
+    if name not in MADE_HERE:
+        raise ExportError(f"no format {name!r}; there are {', '.join(FORMATS)}")
+    module, _, cls = MADE_HERE[name].partition(":")
+    found: type[Export] = getattr(import_module(f"pipelines.exports.{module}"), cls)
+    return found
 
 
 def options_of(settings: Iterable[str]) -> dict[str, Any]:
@@ -31,13 +48,11 @@ def options_of(settings: Iterable[str]) -> dict[str, Any]:
 
 def options_table(layout: str) -> Table:
     """The options of a format with their defaults. Raises ExportError for a format that is none."""
-    models = option_models()
-    if layout not in models:
-        raise ExportError(f"no format {layout!r}; there are {', '.join(models)}")
+    model = layout_class(layout).options_model
     table = Table(title=f"--format {layout}", title_justify="left")
     for column in ("option", "default"):
         table.add_column(column)
-    for name, field in models[layout].model_fields.items():
+    for name, field in model.model_fields.items():
         table.add_row(name, "required" if field.is_required() else str(field.default))
     return table
 

@@ -40,6 +40,12 @@ class ExportReason(StrEnum):
     ONE_SIDE_SILENT = "one_side_silent"
     NO_EVENTS = "no_events"
     TURNS_UNREADABLE = "turns_unreadable"
+    NO_EMOTION = "no_emotion"
+    NO_SPEAKER = "no_speaker"
+    NO_RESPONSE = "no_response"
+    EMOTIONS_DISAGREE = "emotions_disagree"
+    NO_DEMONSTRATION = "no_demonstration"
+    UNITS_MALFORMED = "units_malformed"
 
 
 EXPORT_REMEDIES: dict[ExportReason, str] = {
@@ -56,6 +62,14 @@ EXPORT_REMEDIES: dict[ExportReason, str] = {
     ExportReason.ONE_SIDE_SILENT: "one of the two never speaks; the trainer leaves such dialogues out",
     ExportReason.NO_EVENTS: "the dialogue holds no event of the kinds asked for",
     ExportReason.TURNS_UNREADABLE: "turns.json is not what docs/turns.md describes; make it again",
+    ExportReason.NO_EMOTION: "the sample has none of the four emotions; give `emotion` in the sidecar",
+    ExportReason.NO_SPEAKER: "nobody knows who is heard; give `speaker` in the sidecar",
+    ExportReason.NO_RESPONSE: "nobody answers it: no pair of `responses` names it, or it ends the dialogue",
+    ExportReason.EMOTIONS_DISAGREE: "who answers has another emotion; `agree=false` takes the response "
+    "all the same",
+    ExportReason.NO_DEMONSTRATION: "the train split has no sample of each emotion by somebody else",
+    ExportReason.UNITS_MALFORMED: "a unit string is not well formed, or not of its stream of units; "
+    "build the corpus again",
 }
 
 

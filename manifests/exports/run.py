@@ -69,14 +69,15 @@ class ExportReport:
 
 def run_export(
     corpus_url: str,
-    format: str,
+    format: str | type[Export],
     out: str,
     options: Mapping[str, Any] | ExportOptions | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> ExportReport:
     """Export a finished corpus to a folder (local or fsspec) in a trainer's layout.
 
-    `options` are those of the format's model (`option_models()`); `on_progress(done, total)` is called with
+    `format` is one of `EXPORTS`, or the class of a layout that is made elsewhere; `options` are those of the
+    format's model (`option_models()`); `on_progress(done, total)` is called with
     numbers of samples after every shard. A finished export is recognised and left alone. Raises CorpusError
     for a corpus that is not finished or damaged, ExportError for an unknown format or option, a folder that
     holds something else and a corpus of which no sample has what the format needs, StoreLockedError when
@@ -108,16 +109,18 @@ def option_models() -> dict[str, type[ExportOptions]]:
     return {name: export_class(name).options_model for name in EXPORTS}
 
 
-def _make(name: str, options: Mapping[str, Any] | ExportOptions | None, corpus: CorpusReader) -> Export:
-    if name not in EXPORTS:
-        raise ExportError(f"no format {name!r}; there are {', '.join(EXPORTS)}")
-    cls = export_class(name)
+def _make(
+    format: str | type[Export], options: Mapping[str, Any] | ExportOptions | None, corpus: CorpusReader
+) -> Export:
+    if isinstance(format, str) and format not in EXPORTS:
+        raise ExportError(f"no format {format!r}; there are {', '.join(EXPORTS)}")
+    cls = export_class(format) if isinstance(format, str) else format
     given = options.model_dump() if isinstance(options, ExportOptions) else dict(options or {})
     try:
         checked = cls.options_model.model_validate(given)
     except ValidationError as error:
         told = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
-        raise ExportError(f"options of {name}: {told}") from error
+        raise ExportError(f"options of {cls.name}: {told}") from error
     if unknown := sorted(set(checked.splits or ()) - set(corpus.splits)):
         raise ExportError(
             f"splits: the corpus has no {', '.join(unknown)}; it has {', '.join(corpus.splits)}"

@@ -21,7 +21,7 @@ from manifests.sources.folds import read_folds
 from manifests.sources.joining import carry, join
 from manifests.sources.stage import Stage
 from manifests.transcripts.corpora import iemocap_speaker, read_iemocap
-from manifests.transcripts.model import LineError
+from manifests.transcripts.model import LineError, Spoken
 
 _EMOTION = re.compile(r"\[([\d.]+) - ([\d.]+)\]\s+(\S+)\s+(\w+)")
 _GENDERS = {"F": "female", "M": "male"}
@@ -101,7 +101,7 @@ def _dialogue(dialogue: str, emotions: list[list[Any]], split_of: dict[str, str]
 def _turns(
     found: Collector, texts: dict[str, str], emotions: dict[str, Turns], split_of: dict[str, str]
 ) -> Listing:
-    said: dict[str, str] = {}
+    said: dict[str, Spoken] = {}
     for name in texts.values():
         said |= _said(found, name)
     emotion_of = {turn: one[0] for told in emotions.values() for turn, one in told.items()}
@@ -110,14 +110,16 @@ def _turns(
         turn = PurePosixPath(name).stem
         if "/sentences/wav/" not in f"/{name}" or not turn.startswith("Ses"):
             continue
-        if turn not in said:
+        told = said.get(turn)
+        if told is None:
             found.missing(name, "its line in dialog/transcriptions")
         speaker = iemocap_speaker(turn)
         labels = {
             "speaker": speaker,
             "gender": _GENDERS.get(speaker[-1]),
             "dialogue": f"iemocap-{turn.rsplit('_', 1)[0]}",
-            "text": said.get(turn),
+            "dialogue_start_s": None if told is None or told.start is None else float(told.start),
+            "text": told.text if told else None,
             "emotion": emotion_of.get(turn),
             "split": split_of.get(turn),
             "language": "en",
@@ -127,16 +129,16 @@ def _turns(
     return found.listing("Session1/sentences/wav/Ses01F_impro01/Ses01F_impro01_F000.wav")
 
 
-def _said(found: Collector, name: str) -> dict[str, str]:
-    """Text by turn, of one dialogue."""
-    said: dict[str, str] = {}
+def _said(found: Collector, name: str) -> dict[str, Spoken]:
+    """What is said and when, by turn, of one dialogue."""
+    said: dict[str, Spoken] = {}
     for line in (found.text(name) or "").splitlines():
         try:
             utterances = read_iemocap(line).utterances
         except LineError as error:
             found.malformed(name, str(error))
             continue
-        said |= {line.split()[0]: one.text for one in utterances}
+        said |= {line.split()[0]: one for one in utterances}
     return said
 
 

@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import Any
 
 PAIRS = "pairs.json"
-_TOLD = ("key", "text", "emotion", "start", "stop")
+_TOLD = ("key", "text", "emotion", "start", "stop", "clips")
 
 
 def pairs(turns: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -14,7 +14,8 @@ def pairs(turns: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
     `turns` are those of KEY.json. `start` and `stop` are exact seconds of the sample: of the input in the
     members of `other`, of the response in those of `main`. `rewritten_from` is the response before an LLM
-    wrote it anew, null where it is the script's own.
+    wrote it anew, null where it is the script's own. `clips` are the samples of a corpus that the script was
+    made of: where the turn was said, and which response the new one stands in for.
     """
     spoken = [one for one in turns if one["kind"] == "turn"]
     return [

@@ -40,6 +40,7 @@ def test_every_bad_line_is_reported_with_its_number(tmp_path: Path) -> None:
         {"path": "c d.mp4", "emotoin": "happy"},
         {"path": "c d.mp4", "split": "holdout"},
         {"path": "c d.mp4", "words": [["hi", 0.4, 0.1]]},
+        {"path": "c d.mp4", "dialogue_start_s": "00:12"},
     ]
     text = "\n".join(json.dumps(line) for line in lines) + "\n{half\n[1, 2]\n"
     (tmp_path / "s.jsonl").write_text(text)
@@ -50,7 +51,7 @@ def test_every_bad_line_is_reported_with_its_number(tmp_path: Path) -> None:
     assert [(int(one.where.split()[-1]), one.reason) for one in found.complaints] == [
         (2, Reason.SIDECAR_UNMATCHED),
         (3, Reason.SIDECAR_DUPLICATE),
-        *((line, Reason.SIDECAR_MALFORMED) for line in (4, 5, 6, 7, 8, 9)),
+        *((line, Reason.SIDECAR_MALFORMED) for line in (4, 5, 6, 7, 8, 9, 10)),
     ]
     assert "emotoin" in found.complaints[3].detail
 

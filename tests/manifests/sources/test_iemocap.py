@@ -89,13 +89,14 @@ def test_turns_with_words(release: Path) -> None:
     assert (one.labels["speaker"], one.labels["gender"], one.labels["emotion"], one.labels["text"]) == (
         *("iemocap-Ses01_F", "female", "neutral", "Excuse me."),
     )
+    assert one.labels["dialogue_start_s"] == "6.2901", "scripts are in this order"
     assert one.transcript is not None
     words = read_transcript(release / one.transcript["path"], "wdseg").words
     assert [(word.text, float(word.start or 0), float(word.stop or 0)) for word in words] == [
         ("EXCUSE", 0.45, 1.0),
         ("ME", 1.0, 1.5),
     ]
-    assert other.labels["emotion"] == "frustrated" and "text" not in other.labels
+    assert other.labels["emotion"] == "frustrated" and not {"text", "dialogue_start_s"} & other.labels.keys()
     assert ("corpus_part_missing", other.path) in trees.told(found)
 
 
