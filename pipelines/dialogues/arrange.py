@@ -38,7 +38,7 @@ class Arrange(Step[ArrangeConfig]):
     """A plan for each dialogue, or why there is none: a turn that was not spoken ends its dialogue."""
 
     name = "arrange"
-    version = 1
+    version = 2
     speed = 200.0
     upstream = ("speak",)
     libraries = ("numpy", "onnxruntime")
@@ -160,4 +160,5 @@ class _Spoken:
 
 
 def _line(one: Utterance) -> dict[str, Any]:
-    return {"key": one.key, "side": one.side, "text": one.text, "sound": one.key, "kind": one.kind}
+    told = {"key": one.key, "side": one.side, "text": one.text, "sound": one.key, "kind": one.kind}
+    return told if one.after_word is None else told | {"after_word": one.after_word}

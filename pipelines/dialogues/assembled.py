@@ -37,7 +37,10 @@ def assembled(corpus: ScriptCorpus) -> dict[str, Dialogue | Ended]:
     crashed = {row["source_id"]: row for row in corpus.rows("rewrite") if row["status"] == Status.QUARANTINED}
     found: dict[str, Dialogue | Ended] = {}
     for dialogue in corpus.scripts:
-        if dialogue.id in crashed:
+        if dialogue.id in corpus.forgotten:
+            told = "somebody in it was forgotten"
+            found[dialogue.id] = Ended("speak", Status.SKIPPED, str(Reason.FORGOTTEN), told)
+        elif dialogue.id in crashed:
             found[dialogue.id] = Ended.at("rewrite", crashed[dialogue.id])
         elif dialogue.id in rows or not corpus.steps["rewrite"].wanted:
             found[dialogue.id] = _spoken(corpus, dialogue, rows)
@@ -51,6 +54,9 @@ def _spoken(corpus: ScriptCorpus, dialogue: Dialogue, rows: dict[str, Any]) -> D
     except IncompleteError as error:
         row = error.row
         return Ended("rewrite", row.status, str(row.fault), f"{row.key}: {row.detail}")
+    if dialogue.id in corpus.placed.conflicts:
+        detail = corpus.placed.conflicts[dialogue.id]
+        return Ended("speak", Status.FAILED, str(Reason.SPLIT_CONFLICT), detail)
     for person in (dialogue.person(name) for name in dialogue.speakers):
         voice = corpus.cast.voices.get(person)
         if voice is None:
@@ -79,6 +85,17 @@ def joined(dialogue: Dialogue) -> Dialogue:
     return dialogue.model_copy(update={"turns": tuple(turns)})
 
 
+def scripted(dialogue: Dialogue) -> list[range]:
+    """Numbers of the script's turns that each spoken turn is made of, as `joined` joins them."""
+    found: list[range] = []
+    for number, turn in enumerate(dialogue.turns):
+        if found and dialogue.turns[number - 1].speaker == turn.speaker:
+            found[-1] = range(found[-1].start, number + 1)
+        else:
+            found.append(range(number, number + 1))
+    return found
+
+
 def _one_turn(before: Turn, after: Turn) -> Turn:
     n_words = len(words_of(before.text))
     later = [Backchannel(after_word=one.after_word + n_words, text=one.text) for one in after.backchannels]
@@ -87,19 +104,24 @@ def _one_turn(before: Turn, after: Turn) -> Turn:
             "text": f"{before.text} {after.text}",
             "emotion": before.emotion or after.emotion,
             "backchannels": (*before.backchannels, *later),
+            "clips": (*before.clips, *after.clips),
         }
     )
 
 
 @dataclass(frozen=True)
 class Utterance:
-    """What is said: its key, the dialogue's channel, and whether it is a turn or a backchannel."""
+    """What is said: its key, the dialogue's channel, and whether it is a turn or a backchannel.
+
+    `after_word`: of a backchannel, after which written word of its turn it is asked for, counted from 1.
+    """
 
     key: str
     side: int
     text: str
     emotion: str | None
     kind: str
+    after_word: int | None = None
 
 
 def utterances(dialogue: Dialogue) -> list[Utterance]:
@@ -110,5 +132,20 @@ def utterances(dialogue: Dialogue) -> list[Utterance]:
         key, side = f"{dialogue.id}-{number:04d}", sides[turn.speaker]
         found.append(Utterance(key, side, turn.text, turn.emotion, "turn"))
         for count, one in enumerate(turn.backchannels):
-            found.append(Utterance(f"{key}-b{count}", 1 - side, one.text, None, "backchannel"))
+            place = _written_word(turn.text, one.after_word)
+            found.append(Utterance(f"{key}-b{count}", 1 - side, one.text, None, "backchannel", place))
     return found
+
+
+def _written_word(text: str, after_word: int) -> int:
+    """Which word of an aligner's that is: it takes what stands between spaces for one word, and a script
+    counts words alone ("well—no" are two)."""
+    from extractors.spelling import spoken_tokens
+
+    n_words = 0
+    tokens = spoken_tokens(text)
+    for number, token in enumerate(tokens, 1):
+        n_words += len(words_of(token.written))
+        if n_words >= after_word:
+            return number
+    return len(tokens)

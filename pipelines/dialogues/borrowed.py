@@ -55,7 +55,7 @@ class Borrow(Step[FacesConfig]):
     """`face61.npy` and its validity of each side, or the reason why there is none."""
 
     name = "borrow"
-    version = 1
+    version = 2
     speed = 500.0
     per_clip = True
     libraries = ("numpy",)
@@ -103,7 +103,8 @@ class Borrow(Step[FacesConfig]):
 
         inputs = item.inputs
         if inputs["face"] is None:
-            return [item.row(measures={"missing": json.dumps({FACE: str(Reason.NO_FACE)}), "borrowed": "{}"})]
+            missing = {FACE: str(Reason.NO_BORROWED_FACE)}
+            return [item.row(measures={"missing": json.dumps(missing), "borrowed": "{}"})]
         face = Face(**inputs["face"])
         frames = there_and_back(face.n_frames, inputs["n_frames"])
         artifacts = [

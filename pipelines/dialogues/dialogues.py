@@ -31,7 +31,7 @@ from pipelines.run import check_steps, run_steps
 from pipelines.step import Step
 from pipelines.steps.tokenize import Tokenize
 from pipelines.steps.units import Units
-from synth.rewriting.api_key import ApiKey
+from synth.llm.api_key import ApiKey
 
 PRESETS = Path(__file__).parent / "presets" / "synth"
 
@@ -74,9 +74,9 @@ def make_dialogues(
     """Run every step to completion, then publish index and manifest.
 
     Raises ScriptError for a line of the scripts that is wrong, ApiKeyError for a missing key, UnusableError
-    for a voice that cannot speak or a corpus that cannot lend faces, and as `build` does.
+    for a voice that cannot speak or a corpus that cannot lend faces or voices, and as `build` does.
     """
-    assert corpus.scripts is not None  # a file that is wrong stops the run here
+    assert corpus.lent is not None  # scripts that are wrong, or a corpus that lends none, stop the run here
     check_steps(corpus, corpus.config.engine)
     if corpus.config.faces.corpus is not None:
         lending(corpus.config.faces)
@@ -156,7 +156,7 @@ def _line(
     corpus: ScriptCorpus, key: str, step: str, row: dict[str, Any] | None, shards: dict[str, str]
 ) -> dict[str, Any]:
     line = {**dict.fromkeys(MANIFEST.names), "kind": "source", "key": key, "source_id": key, "path": key}
-    line |= {"step": step, "split": corpus.splits[key], "status": "open"}
+    line |= {"step": step, "split": corpus.splits.get(key), "status": "open"}
     if step == "pack":
         return line | {"status": str(Status.OK), "shard": shards.get(key)}
     return line | (_told(row) if row else {})

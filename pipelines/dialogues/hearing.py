@@ -1,10 +1,15 @@
-"""What hears made speech: DNSMOS, the aligner, and a recogniser where one is given."""
+"""What hears made speech: DNSMOS, the aligner, and a recogniser, an emotion model and a comparison of voices
+where they are asked for."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
+from pipelines.dialogues.sections import SpeakConfig
 from synth.voices.judging import Judges
 from synth.voices.voice import Pcm
 
@@ -12,23 +17,45 @@ if TYPE_CHECKING:
     from extractors.words import Word
 
 
-def make_judges(asr_model: str | None) -> Judges:
-    """Loads the networks. Raises WeightsError for a recogniser that is not there."""
+def make_judges(config: SpeakConfig) -> Judges:
+    """Loads the networks. Raises WeightsError for a recogniser and EmotionModelError for an emotion model
+    that is not there."""
     from extractors.words import word_error_rate
 
-    recognise = _recogniser(asr_model) if asr_model else None
+    recognise = _recogniser(config.asr_model) if config.asr_model else None
     return Judges(
         recognise=recognise,
         error_rate=word_error_rate if recognise else None,
         opinion=_opinion(),
+        embed=_embedder() if config.clone else None,
+        feel=_feeling(config.emotion_scorer, config.emotion_labels) if config.emotion_scorer else None,
         align=_aligner(),
         spell_out=_spelled,
     )
 
 
-def _opinion() -> Callable[[Pcm], float | None]:
-    import numpy as np
+def _embedder() -> Callable[[Pcm], NDArray[np.float32]]:
+    """All of a sound as one window, as the threshold was measured."""
+    from extractors.voice_embedding import ResemblyzerVoice
+    from extractors.weights import locate
 
+    network = ResemblyzerVoice(str(locate("resemblyzer").path))
+    return lambda pcm: network(pcm, np.array([[0, len(pcm)]]))[0]
+
+
+def _feeling(model: str, labels: tuple[str, ...]) -> Callable[[Pcm, str], tuple[float | None, str]]:
+    from synth.rewriting.emotions import load_scorer, score_of
+
+    scorer = load_scorer(model, labels)
+
+    def feel(pcm: Pcm, emotion: str) -> tuple[float | None, str]:
+        scores = scorer(pcm)
+        return score_of(scores, emotion), max(sorted(scores), key=lambda label: scores[label])
+
+    return feel
+
+
+def _opinion() -> Callable[[Pcm], float | None]:
     from extractors.dnsmos import RATE_HZ, Dnsmos, opinion_over
     from extractors.weights import locate
 

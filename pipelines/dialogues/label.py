@@ -28,7 +28,7 @@ class ViewLabels(Step[LabelConfig]):
     """What the labels of made and of recorded dialogues have in common."""
 
     name = "label"
-    version = 1
+    version = 2
     speed = 500.0
     libraries = ("numpy",)
     resources = Resources(cpus=1.0, memory_gb=0.5)

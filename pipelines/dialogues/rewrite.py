@@ -40,7 +40,7 @@ class Rewrite(Step[RewriteStepConfig]):
     """A row for each planned rewrite; a dialogue of which nothing is to be rewritten has one of its own."""
 
     name = "rewrite"
-    version = 1
+    version = 2
     speed = 10.0
     resources = Resources(cpus=1.0, memory_gb=0.5)
     measurements = pa.schema([column.with_nullable(True) for column in REWRITTEN])  # a crash knows none
@@ -51,12 +51,15 @@ class Rewrite(Step[RewriteStepConfig]):
         return self.config.rewrite is not None
 
     def plan(self, corpus: Corpus) -> Iterable[Item]:
-        """Every dialogue of the scripts."""
+        """Every dialogue of the scripts, but those of people who were forgotten."""
         config = self.config.rewrite
         if config is None:
             return
+        scripts = scripts_of(corpus)
         patience_s = config.attempts * config.server.tries * config.server.deadline_s * PATIENCE
-        for dialogue in scripts_of(corpus).scripts:
+        for dialogue in scripts.scripts:
+            if dialogue.id in scripts.forgotten:
+                continue
             plain = dialogue.model_dump(mode="json")
             item = f"{dialogue.id}-{digest(plain, length=8)}"
             n_turns = len(dialogue.turns)
@@ -64,7 +67,7 @@ class Rewrite(Step[RewriteStepConfig]):
 
     def identity(self) -> dict[str, Any]:
         """What decides the text: not the server, its limits or the budget. Raises UnusableError."""
-        from synth.rewriting.prompt_files import PromptError, load_prompt
+        from synth.llm.prompt_files import PromptError, load_prompt
 
         config = self.config.rewrite
         if config is None:
@@ -90,8 +93,8 @@ class Rewrite(Step[RewriteStepConfig]):
 
     def run(self, unit: Unit, workspace: Workspace) -> list[Row]:
         """All of the unit's dialogues at once. Raises UnusableError when no request can succeed."""
-        from synth.rewriting.api_key import ApiKeyError
-        from synth.rewriting.chat import ServerUnusableError
+        from synth.llm.api_key import ApiKeyError
+        from synth.llm.chat import ServerUnusableError
         from synth.rewriting.rewriter import Rewriter
 
         assert self.config.rewrite is not None

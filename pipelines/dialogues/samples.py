@@ -11,6 +11,7 @@ from extractors.coefficients import FACE61_NAMES
 from manifests.reasons import Status
 from manifests.schemas import FORMAT_VERSION
 from manifests.shards import PlannedSample
+from pipelines.dialogues.assembled import scripted
 from pipelines.dialogues.borrowed import FACE, RATE_HZ, borrowed_of
 from pipelines.dialogues.corpus import ScriptCorpus, scripts_of
 from pipelines.dialogues.pairs import PAIRS, pairs
@@ -29,6 +30,10 @@ REWRITE = (
     *("request", "attempts", "failed_checks", "prompt_tokens", "completion_tokens"),
 )
 """What a sample tells of each text that an LLM wrote."""
+
+
+_OWN: Row = {"clips": [], "rewritten_from": None}
+"""Of what no script tells: a backchannel, a turn that an LLM added."""
 
 
 class PackDialogues(Pack):
@@ -74,7 +79,7 @@ class _About:
         self._spoken: dict[str, Row] = {}
         items = corpus.items("speak")
         for row in corpus.rows("speak"):
-            self._spoken[items[row["item"]].inputs["key"]] = json.loads(row["spoken"])
+            self._spoken[items[row["item"]].inputs["key"]] = json.loads(row["spoken"] or "{}")  # {}: a crash
         self._rewritten = rewritten(corpus)
         self._steps = {
             name: corpus.key(name) for name in corpus.steps if name != "pack" and corpus.items(name)
@@ -97,7 +102,7 @@ class _About:
             "duration_s": plan["n_samples"] / plan["rate_hz"],
             "language": dialogue.language,
             "speaker": dialogue.person(order["main"]),
-            "licence": "; ".join(sorted({one["voice_licence"] for one in said.values()})),
+            "licence": "; ".join(sorted(licences_of(said.values()))),
             "speakers": {
                 side: self._speaker(key, name, names.index(name), plan, said) for side, name in order.items()
             },
@@ -125,14 +130,20 @@ class _About:
             "gender": dialogue.speakers[name].gender,
             **{
                 field: voice.get(field)
-                for field in ("voice", "voice_identity", "voice_licence", "cloned_speaker")
+                for field in (
+                    *("voice", "voice_identity", "voice_licence"),
+                    *("cloned_speaker", "cloned_consent", "cloned_licence", "reference"),
+                )
             },
         }
 
     def _turns(self, key: str, plan: Row, main: int) -> list[Row]:
         """What was said, in order, with what was measured of each rendering."""
-        measured = ("emotion", "emotion_voiced", "seed", "speed", "tries", "wer", "dnsmos", "words_from")
-        were = {one.turn: one.original for one in self._written(key) if one.kind == "respond"}
+        measured = (
+            *("emotion", "emotion_voiced", "emotion_score", "emotion_heard", "seed", "speed", "tries", "wer"),
+            *("dnsmos", "similarity", "words_from"),
+        )
+        of_script = self._of_script(key)
         return [
             {
                 "key": one["key"],
@@ -140,13 +151,28 @@ class _About:
                 "kind": one["kind"],
                 "text": said_of(one),
                 "cut_words": one["n_cut_words"],
-                "rewritten_from": were.get(number_of(one["key"])) if one["kind"] == "turn" else None,
+                "moved_words": one["moved_words"],
+                **(of_script.get(number_of(one["key"]), _OWN) if one["kind"] == "turn" else _OWN),
                 "start": str(Fraction(one["active"][0][0], plan["rate_hz"])),
                 "stop": str(Fraction(one["active"][-1][1], plan["rate_hz"])),
                 **{name: self._spoken[one["key"]].get(name) for name in measured},
             }
             for one in plan["utterances"]
         ]
+
+    def _of_script(self, key: str) -> dict[int, Row]:
+        """By number of the spoken turn: the clips that the script names, and the text before a rewrite."""
+        turns = self._dialogues[key].turns
+        were = {one.turn: one.original for one in self._written(key) if one.kind == "respond"}
+        return {
+            number: {
+                "clips": [clip for one in parts for clip in turns[one].clips],
+                "rewritten_from": " ".join(were.get(one) or turns[one].text for one in parts)
+                if were.keys() & set(parts)
+                else None,
+            }
+            for number, parts in enumerate(scripted(self._dialogues[key]))
+        }
 
     def _written(self, key: str) -> list[Rewritten]:
         """The rewrites of a dialogue that were put in."""
@@ -172,6 +198,11 @@ def said_of(utterance: Row) -> str:
     if not utterance["n_cut_words"]:
         return str(utterance["text"])
     return " ".join(word["text"] for word in utterance["words"])
+
+
+def licences_of(said: Iterable[Row]) -> set[str]:
+    """Of the voices, and of the clips of people whom they imitate."""
+    return {one[name] for one in said for name in ("voice_licence", "cloned_licence") if one[name]}
 
 
 def number_of(key: str) -> int:

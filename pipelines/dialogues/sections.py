@@ -24,10 +24,40 @@ class VoiceServerConfig(Section):
         None, description="where this server takes an emotion, e.g. instructions"
     )
     seed_field: str | None = Field(None, description="where it takes a seed")
+    reference_audio_field: str | None = Field(
+        None, description="where it takes a clip of whom to imitate, as a data URL, e.g. ref_audio"
+    )
+    reference_text_field: str | None = Field(
+        None, description="where it takes what is said in that clip, e.g. ref_text"
+    )
+    extra: dict[str, str | int | float | bool] = Field(
+        default_factory=dict, description="further fields of every request, e.g. {task_type: Base}"
+    )
     licence: str = Field("as the server's model", description="of the sound it makes")
     genders: dict[str, Literal["female", "male"]] = Field(
         default_factory=dict, description="by voice; others may speak for anybody"
     )
+
+
+class CloneConfig(Section):
+    """People of a corpus in whose own voices their lines are spoken."""
+
+    corpus: str = Field(
+        description="finished corpus of real clips whose speakers are imitated, by their label"
+    )
+    voice: str = Field(pattern=r"^server:.+", description="server:NAME, a voice that takes a reference clip")
+    min_s: float = Field(3.0, gt=0, description="shortest reference clip")
+    max_s: float = Field(15.0, gt=0, description="longest")
+    max_other_voice_share: Share = Field(0.05, description="of a reference: speech of others, where measured")
+    min_similarity: float = Field(
+        0.7, ge=-1, le=1, description="to the reference (resemblyzer); less is tried again, then fails"
+    )
+
+    @model_validator(mode="after")
+    def _ordered(self) -> CloneConfig:
+        if self.min_s > self.max_s:
+            raise ValueError("min_s exceeds max_s")
+        return self
 
 
 class SpeakConfig(Section):
@@ -47,7 +77,30 @@ class SpeakConfig(Section):
     )
     max_wer: float = Field(0.25, ge=0, description="more is tried again, then fails")
     min_dnsmos: float = Field(2.3, ge=1, le=5, description="less is tried again, then fails")
+    emotion_scorer: str | None = Field(
+        None, description="speech-emotion model: a .onnx file, or module:function; null: no emotion is scored"
+    )
+    emotion_labels: tuple[str, ...] = Field((), description="of the .onnx, in the order of its outputs")
+    min_emotion_score: Share | None = Field(
+        None, description="of the asked emotion; less is tried again, then fails; null: scored, not judged"
+    )
+    clone: CloneConfig | None = Field(None, description="whom to imitate; null: nobody")
     tries: int = Field(3, ge=1, le=5, description="renderings of a text until one passes")
+
+    @model_validator(mode="after")
+    def _scored(self) -> SpeakConfig:
+        if self.min_emotion_score is not None and self.emotion_scorer is None:
+            raise ValueError("min_emotion_score needs an emotion_scorer: no score is made up")
+        return self
+
+    @model_validator(mode="after")
+    def _clonable(self) -> SpeakConfig:
+        if self.clone is not None and (self.server is None or self.server.reference_audio_field is None):
+            raise ValueError(
+                f"clone: {self.clone.voice} imitates nobody until server.reference_audio_field names where "
+                "the server takes a reference clip; embedded voices cannot imitate at all"
+            )
+        return self
 
 
 class ArrangeConfig(Section):

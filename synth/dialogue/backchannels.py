@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 
 from synth.dialogue.layout import Layout
@@ -15,6 +16,15 @@ _STEP_S = Fraction(1, 10)
 """Between places to try where the host's words are not known."""
 
 
+@dataclass(frozen=True)
+class Place:
+    """Sample at which a backchannel begins, and how many words of the host later (negative: earlier) that is
+    than was asked; None where nothing was asked, or the host's words are not known."""
+
+    start: int
+    moved_words: int | None
+
+
 def place_backchannel(
     layout: Layout,
     host: Utterance,
@@ -22,19 +32,22 @@ def place_backchannel(
     parameters: TurnParameters,
     rate_hz: int,
     *,
+    after_word: int | None,
     order: Callable[[int], float],
     clearance_s: Fraction,
-) -> tuple[int | None, str]:
-    """Sample at which the backchannel begins: where a word of the host ends, the first that fits in `order`.
+) -> Place | str:
+    """Where a word of the host ends: the nearest to the end of its word `after_word` (counted from 1) that
+    fits, of equally near ones, or where none is asked for, the first in `order`. A word that the host was
+    cut before counts as its last one.
 
-    `own`: speech of the same side. It must be short, of few words, away from its speaker's other speech, with
-    the host heard shortly before and after it. None, and why, where no place is like that.
+    `own`: speech of the same side. The backchannel must be short, of few words, away from its speaker's other
+    speech, with the host heard shortly before and after it. A string says why no place is like that.
     """
     if Fraction(layout.length, rate_hz) > parameters.backchannel_max_s - clearance_s:
-        return None, "longer than a backchannel is"
+        return "longer than a backchannel is"
     most = parameters.backchannel_max_words
     if most is not None and len(layout.words) > most:
-        return None, "of more words than a backchannel has"
+        return "of more words than a backchannel has"
     clear = round(clearance_s * rate_hz)
     away = round(max(parameters.backchannel_before_s, parameters.backchannel_after_s) * rate_hz) + clear
     free = [
@@ -43,20 +56,33 @@ def place_backchannel(
         if host.start + clear <= start <= host.stop - layout.length - clear
     ]
     if not free:
-        return None, "the turn before it is too short for it"
+        return "the turn before it is too short for it"
     alone = [
         start
         for start in free
         if all(stop + away <= start or first >= start + layout.length + away for first, stop in own)
     ]
     if not alone:
-        return None, "too near to its own speaker's other speech"
+        return "too near to its own speaker's other speech"
+    asked = _asked(host, after_word)
+    wanted = None if asked is None else host.words[asked].stop
     context_s = parameters.backchannel_context_s
     reach = None if context_s is None else round((context_s - clearance_s) * rate_hz)
-    for start in sorted(alone, key=order):
+    for start in sorted(alone, key=lambda one: (0 if wanted is None else abs(one - wanted), order(one))):
         if reach is None or _in_context((start, start + layout.length), host, reach):
-            return start, ""
-    return None, "the other speaker is not heard on both sides of it"
+            return Place(start, None if asked is None else _number(host, start) - asked)
+    return "the other speaker is not heard on both sides of it"
+
+
+def _asked(host: Utterance, after_word: int | None) -> int | None:
+    """The asked word's number, from 0."""
+    if after_word is None or not host.words:
+        return None
+    return min(after_word, len(host.words)) - 1
+
+
+def _number(host: Utterance, stop: int) -> int:
+    return next(number for number, word in enumerate(host.words) if word.stop == stop)
 
 
 def _places(host: Utterance, rate_hz: int) -> list[int]:

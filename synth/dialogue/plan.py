@@ -49,7 +49,9 @@ class Utterance:
     `pieces`: parts of `sound`, in order; each swells and dies over `fade` samples. `active`: where speech is
     heard, which is the truth of its activity. `offset`: from the stop of the turn before to its start, None
     for the first turn and for backchannels. `interrupts`: the turn before was cut for it; `n_cut_words`: of
-    this one, left unsaid because the next interrupts. `pauses`: silence put in, [start, stop).
+    this one, left unsaid because the next interrupts. `pauses`: silence put in, [start, stop). `moved_words`:
+    of a backchannel, how many of the other's words later (negative: earlier) it begins than was asked; None
+    where no place was asked for.
     """
 
     __pydantic_config__ = _STRICT
@@ -67,6 +69,7 @@ class Utterance:
     interrupts: bool = False
     n_cut_words: int = 0
     pauses: Spans = ()
+    moved_words: int | None = None
 
     @property
     def start(self) -> int:

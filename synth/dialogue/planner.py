@@ -26,13 +26,18 @@ _CLEARANCE = Fraction(1, 10)
 
 @dataclass(frozen=True)
 class Line:
-    """What channel `side` says in `sound`. A backchannel goes into the other's turn before it."""
+    """What channel `side` says in `sound`.
+
+    A backchannel goes into the other's turn before it: as near as the rules allow to the end of that turn's
+    word `after_word` (counted from 1, as the words of its sound are), or anywhere.
+    """
 
     key: str
     side: int
     text: str
     sound: str
     kind: Kind = "turn"
+    after_word: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -252,16 +257,18 @@ class _Planner:
         if host is None:
             self.unplaced.append(Unplaced(line.key, "no turn of the other side before it"))
             return
-        start, reason = place_backchannel(
+        place = place_backchannel(
             layout,
             host,
             own,
             self._settings.parameters,
             self.rate_hz,
+            after_word=line.after_word,
             order=lambda number: self._share(line.key, "place", number),
             clearance_s=_CLEARANCE,
         )
-        if start is None:
-            self.unplaced.append(Unplaced(line.key, reason))
+        if isinstance(place, str):
+            self.unplaced.append(Unplaced(line.key, place))
         else:
-            self.placed.append(self._utterance(line, layout.moved(start)))
+            placed = self._utterance(line, layout.moved(place.start))
+            self.placed.append(replace(placed, moved_words=place.moved_words))

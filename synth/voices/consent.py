@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 import re
+from typing import Protocol
 
-from synth.voices.voice import Fault, Reference, VoiceError
+from synth.voices.voice import Fault, VoiceError
 
 ALLOWING = frozenset({"voice cloning", "voice synthesis", "speech synthesis", "all uses"})
 """What `consent` must name, as one of its terms (between commas, semicolons or bars), word for word."""
 
 
-def check_consent(reference: Reference, *, allowing: frozenset[str] = ALLOWING) -> None:
+class Terms(Protocol):
+    """A person's clip and what it comes with; `synth.voices.voice.Reference` is one."""
+
+    @property
+    def speaker(self) -> str: ...  # noqa: D102
+    @property
+    def consent(self) -> str | None: ...  # noqa: D102
+    @property
+    def licence(self) -> str | None: ...  # noqa: D102
+
+
+def check_consent(reference: Terms, *, allowing: frozenset[str] = ALLOWING) -> None:
     """Refuse to imitate a person unless `consent` names it and a `licence` is given.
 
     A closed list, compared term by term: "no voice cloning" and "research" allow nothing, and a corpus with

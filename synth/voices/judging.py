@@ -35,15 +35,17 @@ class Judges:
     """What hears, each (n,) float32 at 16 kHz; None: that is not measured.
 
     `recognise`: sound to text. `error_rate`: (wanted, heard) to WER. `opinion`: DNSMOS, overall, or None
-    where it is silent. `embed`: a voice's embedding. `align`: sound and text to a word for each written word,
-    or None where they do not go together. `spell_out`: a written word to what is said for it, for voices
-    that cannot read numbers.
+    where it is silent. `embed`: a voice's embedding. `feel`: sound and the asked emotion to its probability
+    (None where the model does not know it) and the emotion that is heard. `align`: sound and text to a word
+    for each written word, or None where they do not go together. `spell_out`: a written word to what is said
+    for it, for voices that cannot read numbers.
     """
 
     recognise: Callable[[Pcm], str] | None = None
     error_rate: Callable[[str, str], float] | None = None
     opinion: Callable[[Pcm], float | None] | None = None
     embed: Callable[[Pcm], NDArray[np.float32]] | None = None
+    feel: Callable[[Pcm, str], tuple[float | None, str]] | None = None
     align: Callable[[Pcm, str], Sequence[TimedWord] | None] | None = None
     spell_out: Callable[[str], Sequence[str]] | None = None
 
@@ -57,7 +59,9 @@ class Limits:
     """What a rendering must keep to. How the defaults were chosen, and on which sentences: `docs/voices.md`.
 
     Texts of fewer than `wer_from_words` words are heard and their WER is kept, but it does not decide: a
-    recogniser of speech does not spell `mm-hm` as the script does.
+    recogniser of speech does not spell `mm-hm` as the script does. Likewise the similarity of speech that is
+    shorter than `similarity_from_s`: the threshold was measured on clips of two seconds. `min_emotion_score`:
+    None measures and decides nothing.
     """
 
     tries: int = 3
@@ -65,6 +69,8 @@ class Limits:
     wer_from_words: int = 4
     min_dnsmos: float = 2.3
     min_similarity: float = 0.7
+    similarity_from_s: float = 2.0
+    min_emotion_score: float | None = None
     max_clipped_share: float = 0.0005
     min_letters_a_second: float = 5.0
     max_letters_a_second: float = 25.0
@@ -89,18 +95,26 @@ class _Case:
     speech: Trimmed
     heard: Pcm  # at HEARING_HZ
     text: str
+    emotion: str | None
     reference: Reference | None
     judges: Judges
     limits: Limits
 
 
 def judge(
-    speech: Trimmed, text: str, reference: Reference | None, *, judges: Judges, limits: Limits
+    speech: Trimmed,
+    text: str,
+    *,
+    emotion: str | None,
+    reference: Reference | None,
+    judges: Judges,
+    limits: Limits,
 ) -> Judgement:
     """Everything that the judges can tell of `speech`, which is to say `text` in the voice of `reference`."""
-    case = _Case(speech, at_hearing_rate(speech.pcm, speech.rate_hz), text, reference, judges, limits)
+    heard = at_hearing_rate(speech.pcm, speech.rate_hz)
+    case = _Case(speech, heard, text, emotion, reference, judges, limits)
     found = Judgement()
-    for look in (_clipping, _pace, _quality, _understood, _likeness, _words):
+    for look in (_clipping, _pace, _quality, _understood, _likeness, _feeling, _words):
         look(case, found)
     return found
 
@@ -148,9 +162,21 @@ def _likeness(case: _Case, found: Judgement) -> None:
     norms = float(np.linalg.norm(wanted) * np.linalg.norm(heard))
     similarity = float(wanted @ heard) / norms if norms else 0.0
     found.measured["similarity"] = similarity
-    if similarity < case.limits.min_similarity:
+    is_long = case.speech.duration_s >= case.limits.similarity_from_s
+    if is_long and similarity < case.limits.min_similarity:
         told = f"similarity {similarity:.2f} where {case.limits.min_similarity:g} is asked"
         found.faults[Fault.VOICE_DIFFERS] = f"{told}, to {case.reference.speaker}"
+
+
+def _feeling(case: _Case, found: Judgement) -> None:
+    if not case.emotion or case.judges.feel is None:
+        return
+    score, heard = case.judges.feel(case.heard, case.emotion)
+    found.measured |= {"emotion_score": score, "emotion_heard": heard}
+    least = case.limits.min_emotion_score
+    if score is not None and least is not None and score < least:
+        told = f"{case.emotion} has the score {score:.2f} where {least:g} is asked; {heard} is heard"
+        found.faults[Fault.EMOTION_DIFFERS] = told
 
 
 def _words(case: _Case, found: Judgement) -> None:

@@ -17,7 +17,7 @@ SPEEDS = (1.0, 0.95, 1.05, 0.9, 1.1)
 ANOTHER_TRY = frozenset(
     {
         *(Fault.SPEECH_SILENT, Fault.NOT_FINITE, Fault.SPEECH_CLIPPED, Fault.PACE_ODD, Fault.WER_HIGH),
-        *(Fault.DNSMOS_LOW, Fault.VOICE_DIFFERS, Fault.NOT_ALIGNED),
+        *(Fault.DNSMOS_LOW, Fault.VOICE_DIFFERS, Fault.EMOTION_DIFFERS, Fault.NOT_ALIGNED),
     }
 )
 """Faults of one rendering. Others are of the text, or were tried again where they arose (a server)."""
@@ -71,7 +71,14 @@ def speak_checked(voice: Voice, request: Request, judges: Judges, limits: Limits
             tries.append(one)
             _attempt(one, voice, request, said)
             if one.speech is not None:
-                one.judged = judge(one.speech, text, request.reference, judges=judges, limits=limits)
+                one.judged = judge(
+                    one.speech,
+                    text,
+                    emotion=request.emotion,
+                    reference=request.reference,
+                    judges=judges,
+                    limits=limits,
+                )
             if not ANOTHER_TRY & set(one.judged.faults):
                 break
     except VoiceError as error:
@@ -126,7 +133,7 @@ def _row(voice: Voice, request: Request, tries: Sequence[_Try]) -> dict[str, Any
     judged = last.judged if last else Judgement()
     return {
         "voice": traits.name,
-        "voice_identity": traits.identity,
+        "voice_identity": reference.speaker if reference else traits.identity,
         "voice_licence": traits.licence,
         "cloned_speaker": reference.speaker if reference else None,
         "cloned_consent": reference.consent if reference else None,
@@ -148,4 +155,7 @@ _OF_SPEECH = (
     *("rate_hz", "duration_s", "lead_silence_s", "tail_silence_s"),
     *("level_dbfs", "peak_dbfs", "gain_db", "clipped_share"),
 )
-_OF_JUDGES = ("letters_a_second", "heard", "wer", "dnsmos", "similarity")
+_OF_JUDGES = (
+    *("letters_a_second", "heard", "wer", "dnsmos", "similarity"),
+    *("emotion_score", "emotion_heard"),
+)

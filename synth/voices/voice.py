@@ -23,6 +23,8 @@ class Fault(StrEnum):
     CONSENT_MISSING = "consent_missing"
     LICENCE_MISSING = "licence_missing"
     CANNOT_CLONE = "cannot_clone"
+    NO_REFERENCE = "no_reference"
+    SPLIT_CONFLICT = "split_conflict"
     NO_VOICE = "no_voice"
     SERVER_FAILED = "server_failed"
     ANSWER_NOT_AUDIO = "answer_not_audio"
@@ -37,6 +39,7 @@ class Fault(StrEnum):
     WER_HIGH = "wer_high"
     DNSMOS_LOW = "dnsmos_low"
     VOICE_DIFFERS = "voice_differs"
+    EMOTION_DIFFERS = "emotion_differs"
     NOT_ALIGNED = "not_aligned"
 
 

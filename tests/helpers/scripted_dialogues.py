@@ -59,3 +59,5 @@ SCRIPTS = [
 SCRIPTS[0]["turns"][1]["backchannels"] = [{"after_word": 6, "text": "Okay."}]
 for _turn, _emotion in zip(SCRIPTS[0]["turns"], ("Happy", "Sad", "Neutral", "Frustrated"), strict=True):
     _turn["emotion"] = _emotion
+for _number, _turn in enumerate(SCRIPTS[0]["turns"]):
+    _turn["clips"] = [f"00ff-t00-{_number:07d}"]

@@ -7,7 +7,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.dialogues.assembled import joined, utterances
+from pipelines.dialogues.assembled import joined, scripted, utterances
 from synth.rewriting.scripts import Dialogue
 
 WORD = st.sampled_from(["yes", "we", "saw", "the", "lake"])
@@ -40,6 +40,17 @@ def test_joining_keeps_every_word_and_nod_and_alternates(turns) -> None:
     assert len(nods) == sum(nod for *_, nod in turns)
     for turn in whole.turns:
         assert all(1 <= one.after_word <= len(turn.text.split()) for one in turn.backchannels)
+
+
+@given(st.lists(TURN, min_size=1, max_size=8))
+def test_joining_keeps_where_each_turn_was_said(turns) -> None:
+    plain = dialogue(turns)
+    named = [turn.model_copy(update={"clips": (f"clip{n}",)}) for n, turn in enumerate(plain.turns)]
+    whole = joined(plain.model_copy(update={"turns": tuple(named)}))
+    assert [clip for turn in whole.turns for clip in turn.clips] == [f"clip{n}" for n in range(len(turns))]
+    assert [[f"clip{n}" for n in parts] for parts in scripted(plain)] == [
+        list(one.clips) for one in whole.turns
+    ]
 
 
 def test_a_joined_turn_is_in_its_first_emotion_and_its_nods_move() -> None:

@@ -74,8 +74,14 @@ def test_the_turns_are_those_of_the_script_in_its_order(made: Path) -> None:
     assert [one["side"] for one in turns] == ["main", "other", "main", "other"]
     assert [one["emotion"] for one in turns] == [turn["emotion"] for turn in wanted]
     (nod,) = (one for one in sample["json"]["turns"] if one["kind"] == "backchannel")
-    host = turns[1]  # into that turn by rule, not where `after_word` says
+    host = turns[1]
     assert nod["side"] == "main" and Fraction(host["start"]) < Fraction(nod["start"]) < Fraction(host["stop"])
+    # asked for after "evening,", and put at the end of a word so many words from there
+    (asked,) = wanted[1]["backchannels"]
+    words = [one for one in sample["turns.json"]["streams"]["other"]["words"] if one[1] >= host["start"]]
+    spoken = [one for one in words if Fraction(host["start"]) <= Fraction(one[1]) < Fraction(host["stop"])]
+    before = sum(Fraction(word[2]) <= Fraction(nod["start"]) for word in spoken)
+    assert before == asked["after_word"] + nod["moved_words"] and host["moved_words"] is None
     # the words of turns.json are the script's, and lie where the sound is
     streams = sample["turns.json"]["streams"]
     for side, first in (("main", 0), ("other", 1)):
@@ -97,7 +103,11 @@ def test_pairs_are_a_turn_of_the_other_and_mains_answer(made: Path) -> None:
         told = samples[key]["pairs.json"]
         asked = [(one["input"]["text"], one["response"]["text"]) for one in told]
         assert asked == list(zip(texts[first::2], texts[first + 1 :: 2], strict=False))
+        where = [(one["input"]["clips"], one["response"]["clips"]) for one in told]
+        clips = [turn["clips"] for turn in SCRIPTS[0]["turns"]]
+        assert where == list(zip(clips[first::2], clips[first + 1 :: 2], strict=False))
     assert samples["garden-b"]["pairs.json"][0]["input"]["emotion"] == "Happy"
+    assert samples["tea-b"]["pairs.json"][0]["input"]["clips"] == []
     assert pairs([]) == []
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from scripted_dialogues import script, synthesise
 from manifests.corpus_reader import CorpusReader
 from pipelines.dialogues.dialogues import dialogue_books
 from pipelines.step import UnusableError
-from synth.rewriting.api_key import ApiKeyError
+from synth.llm.api_key import ApiKeyError
 
 LONG = "I waited for the bus for an hour."
 GERMAN = "Ich habe eine Stunde lang auf den Bus gewartet."
@@ -95,6 +96,26 @@ def test_a_spent_budget_skips_and_a_larger_one_goes_on(voices: None, models: Pat
         assert server.total == 2
     # rewritten now; that no voice speaks German is another matter
     assert ends(tmp_path / "out") == dict.fromkeys(("ada", "bea"), ("speak", "failed", "no_voice"))
+
+
+def test_clips_and_the_original_come_through_rewriting_and_joining(
+    voices: None, models: Path, tmp_path: Path
+) -> None:
+    """The answer is the third turn of the script, and the second that is spoken."""
+    one = script("bus", LONG, "Fine.")
+    more = {"speaker": "A", "text": "And then it began to rain.", "clips": ["c1"]}
+    one["turns"] = [one["turns"][0] | {"clips": ["c0"]}, more, one["turns"][1] | {"clips": ["c2#4"]}]
+    with FaultServer(lambda number, row: "ok") as server:
+        synthesise(tmp_path, [one], rewrite=rewrite(server.url))
+    reader = CorpusReader(str(tmp_path / "out"))
+    (pair,) = (
+        pair
+        for shard in reader.shards
+        for sample in reader.samples(shard)
+        for pair in json.loads(sample.read("pairs.json"))
+    )
+    assert pair["input"]["clips"] == ["c0", "c1"] and pair["response"]["clips"] == ["c2#4"]
+    assert pair["response"]["rewritten_from"] == "Fine." != pair["response"]["text"]
 
 
 def test_a_rewrite_that_crashed_is_not_spoken_as_it_was(

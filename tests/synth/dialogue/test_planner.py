@@ -32,21 +32,27 @@ def said(length_s: float, n_words: int) -> Speech:
 
 
 TURNS = st.lists(
-    st.tuples(st.floats(1.3, 5), st.integers(1, 12), st.one_of(st.none(), st.floats(0.2, 1.3))),
+    st.tuples(
+        st.floats(1.3, 5),
+        st.integers(1, 12),
+        st.one_of(st.none(), st.floats(0.2, 1.3)),
+        st.one_of(st.none(), st.integers(1, 14)),
+    ),
     min_size=1,
     max_size=7,
 )
 
 
 def dialogue(turns: list, **settings: object) -> DialoguePlan:  # type: ignore[type-arg]
-    """Turns that alternate, each with a nod from the other side after it in the script, or without."""
+    """Turns that alternate, each with a nod from the other side after it in the script (asked for after a
+    word, or anywhere), or without."""
     lines, sounds = [], {}
-    for number, (length_s, n_words, nod_s) in enumerate(turns):
+    for number, (length_s, n_words, nod_s, *asked) in enumerate(turns):
         sounds[f"t{number}"] = said(length_s, n_words)
         lines.append(Line(f"t{number}", number % 2, "text", f"t{number}"))
         if nod_s is not None:
             sounds[f"n{number}"] = said(nod_s, 1)
-            lines.append(Line(f"n{number}", 1 - number % 2, "mm", f"n{number}", "backchannel"))
+            lines.append(Line(f"n{number}", 1 - number % 2, "mm", f"n{number}", "backchannel", *asked))
     return plan_dialogue("d", lines, sounds, ("A", "B"), PlannerSettings(**settings))  # type: ignore[arg-type]
 
 
@@ -83,7 +89,51 @@ def test_the_rules_find_what_was_planned(
     # and the truth that is written says the same
     assert found == planned and disagreements(plan) == ()
     keys = {one.key for one in plan.utterances} | {one.key for one in plan.unplaced}
-    assert len(keys) == len(turns) + sum(nod is not None for *_, nod in turns), "nothing is lost silently"
+    assert len(keys) == len(turns) + sum(nod is not None for _, _, nod, _ in turns), (
+        "nothing is lost silently"
+    )
+    check_nods(plan, turns)
+
+
+def check_nods(plan: DialoguePlan, turns: list) -> None:  # type: ignore[type-arg]
+    """Each begins where a word of its turn ends, so many words off as it says, counted anew here."""
+    placed = {one.key: one for one in plan.utterances}
+    for key, nod in placed.items():
+        if nod.kind == "backchannel":
+            host, asked = placed[f"t{key[1:]}"], turns[int(key[1:])][3]
+            ends = [word.stop for word in host.words]
+            assert nod.start in ends
+            said = None if asked is None else min(asked, len(ends)) + nod.moved_words
+            assert nod.moved_words is None if asked is None else ends[said - 1] == nod.start
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.floats(2.5, 6), st.integers(2, 12), st.floats(0.2, 0.7), st.integers(1, 12), st.integers(0, 99))
+def test_a_nod_comes_at_the_nearest_word_that_allows_one(
+    length_s: float, n_words: int, nod_s: float, asked: int, seed: int
+) -> None:
+    """With one turn the rules allow a nod wherever the other is heard before and after it: between the first
+    0.1 s of the turn and its last (the nod's length and 0.1 s). Counted here by hand from equal words."""
+    plan = dialogue([(length_s, n_words, nod_s, asked)], seed=seed, parameters=PRESETS["duologue"])
+    host = next(one for one in plan.utterances if one.key == "t0")
+    length = round(nod_s * RATE_HZ)
+    ends = [word.stop for word in host.words]
+    allowed = [at for at in ends if host.start + 800 <= at <= host.stop - length - 800]
+    nod = next((one for one in plan.utterances if one.key == "n0"), None)
+    if nod is None:
+        assert not allowed
+        return
+    wanted = ends[min(asked, n_words) - 1]
+    assert abs(nod.start - wanted) == min(abs(at - wanted) for at in allowed)
+    assert nod.moved_words == ends.index(nod.start) - (min(asked, n_words) - 1)
+    if wanted in allowed:
+        assert nod.moved_words == 0 and nod.start == wanted
+
+
+def test_without_a_wish_the_place_is_drawn() -> None:
+    places = {dialogue([(5.0, 12, 0.4, None)], seed=seed).utterances[1].start for seed in range(12)}
+    asked = {dialogue([(5.0, 12, 0.4, 6)], seed=seed).utterances[1].start for seed in range(12)}
+    assert len(places) > 3 and len(asked) == 1
 
 
 def test_offsets_are_those_of_the_distribution_to_the_sample() -> None:

@@ -137,3 +137,50 @@ def test_senseless_questions() -> None:
         assign_voices([Speaker("a", "train"), Speaker("a", "test")], KOKORO, SHARES)
     with pytest.raises(ValueError, match="different genders"):
         voices_of_splits([voice("x", "female", "p"), voice("y", "male", "p")], SHARES)
+
+
+asking = st.lists(
+    st.builds(
+        Speaker,
+        name=st.text("abcdef", min_size=1, max_size=4),
+        split=st.sampled_from(list(SHARES)),
+        gender=st.sampled_from([None, "female", "male"]),
+        voice=st.one_of(st.none(), st.sampled_from(ENGLISH_VOICES[:6])),
+    ),
+    max_size=25,
+    unique_by=lambda one: one.name,
+)
+
+
+@given(asking, st.integers(0, 3))
+@settings(max_examples=60, deadline=None)
+def test_who_asks_for_a_voice_has_it_or_a_fault(speakers: list[Speaker], seed: int) -> None:
+    found = assign_voices(speakers, KOKORO, SHARES, seed=seed)
+    splits: dict[str, set[str]] = {}
+    wanted: dict[str, set[str]] = {}
+    for one in speakers:
+        if one.voice is not None:
+            wanted.setdefault(one.voice, set()).add(one.split)
+        if one.name in found.voices:
+            splits.setdefault(found.voices[one.name], set()).add(one.split)
+    assert all(len(where) == 1 for where in splits.values())
+    for one in speakers:
+        if one.voice is not None and len(wanted[one.voice]) == 1:
+            assert found.voices[one.name] == one.voice  # whatever its gender
+        elif one.voice is not None:
+            assert "people of another split ask for it too" in found.faults[one.name].detail
+    assert assign_voices(speakers[::-1], KOKORO[::-1], SHARES, seed=seed).voices == found.voices
+
+
+def test_two_who_are_to_be_told_apart_do_not_both_get_the_voice_they_ask_for() -> None:
+    both = [Speaker(name, "train", "f", "af_sky") for name in ("ann", "eve")]
+    assert set(assign_voices(both, KOKORO, SHARES).voices.values()) == {"af_sky"}
+    found = assign_voices(both, KOKORO, SHARES, apart=[("ann", "eve")])
+    assert list(found.voices.values()) == ["af_sky"]
+    ((_, fault),) = found.faults.items()
+    assert fault.fault == Fault.NO_VOICE and "somebody who is to be told apart has it" in fault.detail
+
+
+def test_a_voice_that_nobody_offers_is_told() -> None:
+    with pytest.raises(ValueError, match="ann asks for af_none"):
+        assign_voices([Speaker("ann", "train", None, "af_none")], KOKORO, SHARES)

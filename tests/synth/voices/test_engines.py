@@ -158,6 +158,14 @@ def test_a_program_that_fails_is_told() -> None:
     assert caught.value.fault == Fault.PROGRAM_FAILED
 
 
+def test_a_word_of_kokoro(kokoro_folder: Path) -> None:
+    """The fast one: loading the network is most of it."""
+    voice = KokoroVoice("af_heart", kokoro_folder)
+    spoken = voice.speak("Yes.", seed=1)
+    assert spoken.rate_hz == 24_000 and 0.2 < trim(spoken).duration_s < 1
+    assert 0.05 < np.abs(spoken.pcm).max() <= 1.2
+
+
 @pytest.mark.slow  # 0.8 to 1.5 of real time, after five seconds of loading
 @pytest.mark.parametrize("name", ["af_heart", "am_michael", "bf_emma", "bm_george"])
 def test_kokoro(name: str, kokoro_folder: Path) -> None:
