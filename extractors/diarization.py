@@ -1,8 +1,8 @@
 """Who speaks when in a mono recording: windows of speech, their voices, and as many people as there are.
 
-Windows as long as the embedder was trained on are clustered by average linkage, which finds the voices; then
-short windows every 0.1 s say which voice is heard, with a cost for each change. `docs/speakers.md` tells how
-the constants were chosen and what comes out.
+Windows as long as the embedder was trained on are clustered, which finds the voices; then short windows every
+0.1 s say which voice is heard, with a cost for each change. `docs/speakers.md` tells how the constants were
+chosen and what comes out.
 """
 
 from __future__ import annotations
@@ -188,14 +188,19 @@ def _refined(rows: Rows, labels: NDArray[np.int64]) -> Rows:
 
 
 def _groups(rows: Rows, n_speakers: int | None, settings: Settings) -> NDArray[np.int64]:
-    """(N,) labels, -1 for rows of voices that are heard too shortly."""
+    """(N,) labels, -1 for rows of voices that are heard too shortly.
+
+    Average linkage has a distance that means something, so it counts. Where the number is given, Ward's
+    linkage divides: with two alike voices the other one splits off a few odd windows, not one voice.
+    """
     from scipy.cluster.hierarchy import fcluster, linkage
 
     if len(rows) == 1 or n_speakers == 1:
         return np.zeros(len(rows), np.int64)
-    tree = linkage(rows.astype(np.float64), "average", "cosine")
     if n_speakers is None:
+        tree = linkage(rows.astype(np.float64), "average", "cosine")
         return _long_enough(fcluster(tree, settings.apart_from, "distance"), settings.min_voice_s)
+    tree = linkage(rows.astype(np.float64), "ward")  # of rows of length 1: their distance follows the cosine
     best = np.zeros(len(rows), np.int64)
     for n_groups in range(n_speakers, min(len(rows), 4 * n_speakers) + 1):  # some groups are mere outliers
         labels = _long_enough(fcluster(tree, n_groups, "maxclust"), settings.min_voice_s)

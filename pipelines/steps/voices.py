@@ -74,7 +74,7 @@ class Voices(Step[VoicesConfig]):
     """One item a source with sound."""
 
     name = "voices"
-    version = 1
+    version = 2
     speed = 25.0
     libraries = ("av", "numpy", "onnxruntime", "scipy", "soxr", "torch")
     per_source = True

@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -22,6 +22,7 @@ from manifests.store import Store
 from pipelines.sections import WordsConfig
 from pipelines.step import Item, Resources, Step, Workspace
 from pipelines.steps.ingest import guard_unchanged, media_s, recording
+from pipelines.steps.speech_chunks import speech_chunks, speech_of
 from pipelines.steps.transcripts import read, utterances
 
 if TYPE_CHECKING:
@@ -41,16 +42,17 @@ WORDS = pa.schema(
     ]
 )
 """One row a word, in the order of their starts."""
+Piece = tuple[int | None, float, float]
+"""Channel to hear (None: all as one), [start_s, stop_s) from the first audio sample."""
 
 RATE_HZ = 16_000
-ASR_CHUNK_S = 28.0
-"""Whisper hears 30 s at once; speech is handed to it in chunks below that, cut at pauses."""
 
 
 class Words(Step[WordsConfig]):
     """One item a source whose words can be told."""
 
     name = "words"
+    table: ClassVar[pa.Schema] = WORDS
     version = 1
     speed = 12.0
     libraries = (
@@ -139,7 +141,7 @@ class Words(Step[WordsConfig]):
         guard_unchanged(path, facts["fingerprint"])
         rows.sort(key=lambda row: (row["start_s"], row["stop_s"]))
         with workspace.writing(f"{item.id}.words.parquet") as handle:
-            pq.write_table(pa.Table.from_pylist(rows, WORDS), handle, compression="zstd")
+            pq.write_table(pa.Table.from_pylist(rows, self.table), handle, compression="zstd")
         artifact = workspace.written(f"{item.id}.words.parquet")
         return [item.row(artifacts=(artifact,), measures={"n_words": len(rows), **measures})]
 
@@ -217,6 +219,13 @@ class Words(Step[WordsConfig]):
         words: list[Word] = self._aligner(pcm, text)
         return words
 
+    def pieces(self, inputs: dict[str, Any], store: Store) -> Iterable[Piece]:
+        """What of a recording without text is recognised: the speech in all of its channels as one."""
+        from extractors.speech import speech_segments
+
+        speech = speech_of(store, inputs["listen"]["table"])
+        return [(None, *span) for span in speech_chunks(speech_segments(speech), speech)]
+
     def _recognised(
         self, inputs: dict[str, Any], store: Store, reader: AudioReader
     ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
@@ -228,9 +237,10 @@ class Words(Step[WordsConfig]):
         languages: list[tuple[float, str, float]] = []
         sure, loops = [], []
         known = self._language(inputs.get("language"))
-        for low_s, high_s in _speech_chunks(store, inputs["listen"]["table"]):
+        for channel, low_s, high_s in self.pieces(inputs, store):
             low, high = (zero + Fraction(round(1000 * one), 1000) for one in (low_s, high_s))
-            pcm = to_mono16k(reader.read_span(low, high), reader.rate_hz)
+            sound = reader.read_span(low, high)
+            pcm = to_mono16k(sound if channel is None else sound[channel : channel + 1], reader.rate_hz)
             try:
                 heard = self._recogniser(pcm, language=known, beam=self.config.asr_beam)
             except ValueError as error:  # a language that this Whisper does not know
@@ -238,7 +248,8 @@ class Words(Step[WordsConfig]):
             languages.append((high_s - low_s, heard.language, heard.language_probability))
             sure += [heard.mean_logprob] if heard.words else []
             loops.append(heard.compression_ratio)
-            rows += [_row(*_timed(word, float(low - zero)), word.confidence) for word in heard.words]
+            found = (_row(*_timed(word, float(low - zero)), word.confidence) for word in heard.words)
+            rows += [row | {"channel": channel} for row in found]
         _, language, probability = max(languages, default=(0.0, None, None))
         return rows, {
             "words_from": "asr",
@@ -265,17 +276,6 @@ def _transcript(item: Item, workspace: Workspace) -> tuple[Transcript | None, di
         if about["named"]:
             raise ItemError(Reason.TRANSCRIPT_UNREADABLE, str(error)) from error
         return None, {"words_missing": str(Reason.TRANSCRIPT_UNREADABLE), "words_problem": str(error)}
-
-
-def _speech_chunks(store: Store, table: str) -> list[tuple[float, float]]:
-    """Stretches of speech that Whisper hears at once, seconds from the first sample."""
-    from extractors.segmentation import chunk_speech
-    from extractors.speech import HOP_S, speech_segments
-
-    speech = pq.read_table(pa.BufferReader(store.read(table))).column("speech").to_numpy()
-    segments = speech_segments(speech)
-    found = chunk_speech(segments, speech, hop_s=HOP_S, max_chunk_s=ASR_CHUNK_S, max_pause_s=2.0)
-    return [(one.start_s, one.stop_s) for one in found.chunks]
 
 
 def _timed(word: Word, shift_s: float) -> tuple[str, float, float]:

@@ -61,7 +61,10 @@ def annotate(
         turns=turns,
         events=find_events(turns, transfers, parameters),
         transfers=transfers,
-        words=tuple(None if some is None else _placed(some, one, turns) for one, some in enumerate(said)),
+        words=tuple(
+            None if some is None else _placed(some, one, turns, parameters.word_reach_s)
+            for one, some in enumerate(said)
+        ),
     )
 
 
@@ -165,16 +168,25 @@ def _with_floor(turns: Sequence[Turn]) -> tuple[Turn, ...]:
     return tuple(found)
 
 
-def _placed(words: Sequence[Word], speaker: int, turns: Sequence[Turn]) -> tuple[Word, ...]:
-    """Each word with the number of the turn of its speaker that its middle falls into."""
+def _placed(words: Sequence[Word], speaker: int, turns: Sequence[Turn], reach: Fraction) -> tuple[Word, ...]:
+    """Each word with the number of the turn of its speaker that it shares most time with, or else lies
+    nearest to, within `reach`: an aligner's and a recogniser's times are loose, and speech is padded.
+    """
     own = [number for number, turn in enumerate(turns) if turn.speaker == speaker]
     starts = [turns[number].start for number in own]
     found = []
     for word in words:
-        at = bisect_right(starts, _middle(word)) - 1
-        inside = at >= 0 and _middle(word) < turns[own[at]].stop
-        found.append(replace(word, turn=own[at] if inside else None))
+        at = bisect_right(starts, _middle(word))
+        near = own[max(0, at - 1) : at + 1]  # a speaker's turns are disjoint: no other one is as near
+        best = min(near, key=lambda number: _distance(word, turns[number]), default=None)
+        inside = best is not None and _distance(word, turns[best]) <= reach
+        found.append(replace(word, turn=best if inside else None))
     return tuple(found)
+
+
+def _distance(word: Word, turn: Turn) -> Fraction:
+    """Seconds between them; negative: how long they overlap."""
+    return max(word.start, turn.start) - min(word.stop, turn.stop)
 
 
 def _middle(word: Word) -> Fraction:

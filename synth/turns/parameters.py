@@ -24,6 +24,8 @@ class TurnParameters:
     """Who takes the floor while the other speaks on for at least this interrupts."""
     fto_failure_s: Fraction = Fraction(3)
     """A floor transfer offset above this counts as a failed response."""
+    word_reach_s: Fraction = Fraction(1, 2)
+    """A word that touches no turn of its speaker belongs to the nearest one within this, or to none."""
 
     # backchannels
     backchannel_max_s: Fraction = Fraction(1)

@@ -6,8 +6,9 @@ finetune/data/interleaver.py; where no PAD precedes it, none is announced). Fram
 computed exactly.
 
 When the next word starts before all tokens of a word are placed, `cut` drops the rest of it, as Moshi's
-interleaver does by default, so that the text never lags the voice; `shift` (its `keep_and_shift`) places
-them all and lets the next word wait. Either way each word's row says what happened to it.
+interleaver does by default, and in moshi-finetune's train.py, so that the text never lags the voice; `shift`
+(its `keep_and_shift`) places them all and lets the next word wait. Either way each word's row says what
+happened to it.
 """
 
 from __future__ import annotations

@@ -9,7 +9,8 @@ from pathlib import Path
 Encode = Callable[[str], list[int]]
 
 MOSHI_PAD_ID, MOSHI_EPAD_ID = 3, 0
-"""Of Moshi's own 32 000-piece SentencePiece (moshi: `existing_text_padding_id`, `…_end_padding_id`)."""
+"""Of Moshi's own 32 000-piece SentencePiece (kyutai-labs/moshi e6a55d2: moshi/moshi/models/lm.py,
+`existing_text_padding_id`, `existing_text_end_padding_id`)."""
 
 
 @dataclass(frozen=True)

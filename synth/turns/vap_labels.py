@@ -1,7 +1,7 @@
 """Voice activity projection: what both speakers will do in the next two seconds, as one of 256 classes.
 
-After ErikEkstedt/VoiceActivityProjection (vap/objective.py, ProjectionWindow and Codebook). The label of
-frame t is about the frames t+1 … t+100 at 50 Hz, in bins of 10, 20, 30 and 40 frames. A bin is 1 when at
+After ErikEkstedt/VoiceActivityProjection f39a78b (vap/objective.py, ProjectionWindow and Codebook). The label
+of frame t is about the frames t+1 … t+100 at 50 Hz, in bins of 10, 20, 30 and 40 frames. A bin is 1 when at
 least half of its frames are active. Bin b of speaker c is bit 4 c + b of the class, the first bin of the
 first speaker being the lowest.
 """

@@ -9,7 +9,7 @@ import pytest
 import soundfile
 from numpy.typing import NDArray
 
-from extractors.channels import Channels, Finding, channel_activity, swapped
+from extractors.channels import Channels, Finding, Settings, channel_activity, swapped
 from extractors.speech import HOP, SpeechDetector
 
 Sound = NDArray[np.float32]
@@ -35,12 +35,12 @@ def turns(media: Path) -> tuple[list[tuple[float, float]], ...]:
     return tuple([(t["start"], t["end"]) for t in described if t["speaker"] == who] for who in "AB")
 
 
-def measured(detector: SpeechDetector, pcm: Sound) -> Channels:
+def measured(detector: SpeechDetector, pcm: Sound, settings: Settings | None = None) -> Channels:
     rows = []
     for row in pcm:
         detector.reset()
         rows.append(detector.feed(np.pad(row, (0, -len(row) % HOP))))
-    return channel_activity(pcm, np.stack(rows))
+    return channel_activity(pcm, np.stack(rows), settings=settings)
 
 
 def with_leak(pcm: Sound, db: float, delay_s: float) -> Sound:
@@ -161,3 +161,31 @@ def test_odd_inputs(detector: SpeechDetector, dyad: Sound) -> None:
         channel_activity(dyad[:1], np.zeros((1, 532), np.float32))
     with pytest.raises(ValueError, match="two channels"):
         channel_activity(dyad, np.zeros((2, 3), np.float32))
+
+
+NOD_S = (7.7, 7.82)
+"""In the middle of A's second turn, where B is silent."""
+
+
+def with_nod(pcm: Sound) -> Sound:
+    """0.12 s of a vowel of B's, the loudest, as a nod."""
+    start, stop = (round(edge * 16_000) for edge in NOD_S)
+    power = np.convolve(pcm[1, : 6 * 16_000] ** 2, np.ones(stop - start), "valid")
+    first = int(power.argmax())
+    nod = pcm[1, first : first + stop - start] * np.hanning(stop - start) ** 0.25
+    found = pcm.copy()
+    found[1, start:stop] += nod
+    return found
+
+
+@pytest.mark.parametrize(("db", "heard"), [(None, True), (-20, True), (-10, False)])
+def test_a_short_nod_is_heard_where_cross_talk_leaves_nothing_as_short(
+    detector: SpeechDetector, dyad: Sound, db: float | None, heard: bool
+) -> None:
+    nodding = with_nod(dyad)
+    pcm = nodding if db is None else with_leak(nodding, db, 0.008)
+    spans = measured(detector, pcm).segments[1]
+    assert any(start < NOD_S[1] and NOD_S[0] < stop for start, stop in spans) == heard
+    assert len(spans) == 3 + heard
+    deaf = measured(detector, pcm, Settings(min_speech_s=0.25)).segments[1]
+    assert len(deaf) == 3, "Silero's own limit loses it"

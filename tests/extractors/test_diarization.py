@@ -117,12 +117,14 @@ def test_the_turns_of_the_dialogue(media: Path, detector: SpeechDetector, embedd
 def test_phone_dialogue_of_two_alike_voices(
     media: Path, detector: SpeechDetector, embedder: ResemblyzerVoice
 ) -> None:
-    """A limit, kept so that it is noticed when it moves: see docs/speakers.md."""
+    """What is left is overlap, of which one voice is given, and short answers; average linkage splits off two
+    seconds of one voice instead, and gives all else to the other (docs/speakers.md)."""
     truth = read_rttm((media / "audio" / "pyannote_sample.rttm").read_text())["sample"]
     pcm = read(media / "audio" / "pyannote_sample.wav")
     found = diarize(pcm, speech(detector, pcm), embedder, n_speakers=2)
     assert len(found.voices) == 2
-    assert error_rate(truth, spoken(found), 30.0, collar_s=0.0) < 0.5
+    assert error_rate(truth, spoken(found), 30.0, collar_s=0.0) < 0.2
+    assert error_rate(truth, spoken(found), 30.0, collar_s=0.25) < 0.05
 
 
 GRID = {"bbaf2n": 0, "lbax4n": 1, "lrwp9a": 2}

@@ -105,6 +105,13 @@ class Sample:
         told = json.loads(self.members["turns.json"])["streams"][side]["words"]
         return None if told is None else [one[0] for one in told]
 
+    def words_of_turns(self, side: str) -> list[list[str]]:
+        """What one side says in each of its turns."""
+        told = json.loads(self.members["turns.json"])
+        words = told["streams"][side]["words"]
+        numbers = [number for number, one in enumerate(told["turns"]) if one["side"] == side]
+        return [[text for text, _, _, turn in words if turn == number] for number in numbers]
+
     def sound(self, name: str) -> tuple[NDArray[np.float32], int]:
         """(n,) samples of a FLAC, and their rate."""
         pcm, rate_hz = soundfile.read(io.BytesIO(self.members[name]), dtype="float32")

@@ -18,7 +18,13 @@ from pipelines.dialogues.real.conversations import Conversation, conversations
 from pipelines.dialogues.real.sections import DyadsConfig
 from pipelines.dialogues.real.telling import Told, tell_one, tell_two
 from pipelines.dialogues.real.windows import Window, cut_windows
-from pipelines.dialogues.real.words import Attached, by_activity, by_file, by_speaker, read_said
+from pipelines.dialogues.real.words import (
+    Attached,
+    by_activity,
+    by_side,
+    by_speaker,
+    read_said,
+)
 from pipelines.step import Item, Resources, Step, Workspace
 from pipelines.steps.ingest import rational, recording
 from synth.turns.annotate import annotate
@@ -35,7 +41,7 @@ class Dyads(Step[DyadsConfig]):
     """A dialogue of one recording, or of two with a side each."""
 
     name = "dyads"
-    version = 1
+    version = 2
     speed = 60.0
     upstream = ("watch", "listen", "who", "words", "voices")
     libraries = ("av", "numpy", "onnxruntime", "scipy", "soxr")
@@ -148,9 +154,14 @@ def _attached(sources: list[dict[str, Any]], told: Told, workspace: Workspace) -
     if all(one is None for one in said):
         return None
     if len(sources) == 2:
-        return by_file(said[0] or [], said[1] or [])
+        first, second = (one or [] for one in said)
+        of_first, of_second = (one["words_from"] == "asr" for one in sources)
+        return by_side(first, second, told.activity, recognised=(of_first, of_second))
     (words,) = said
     assert words is not None
+    if any(one.channel is not None for one in words):
+        first, second = ([one for one in words if one.channel == channel] for channel in told.channels)
+        return by_side(first, second, told.activity, recognised=(True, True))
     if any(one.speaker is not None for one in words):
         return by_speaker(words, told.activity, _on_channels(sources[0], told))
     return by_activity(words, told.activity)

@@ -21,6 +21,7 @@ from pipelines.accounting import Account, index_table, packed, shown
 from pipelines.build import LISTING, SETTINGS, Built, NoCorpusError, publish_books
 from pipelines.config import load_as, parse_as
 from pipelines.corpus import Corpus
+from pipelines.dialogues.real.channel_words import ChannelWords
 from pipelines.dialogues.real.conversations import conversations
 from pipelines.dialogues.real.dyads import Dyads
 from pipelines.dialogues.real.label import LabelRecorded
@@ -40,7 +41,6 @@ from pipelines.steps.units import Units
 from pipelines.steps.voices import Voices
 from pipelines.steps.watch import Watch
 from pipelines.steps.who import Who
-from pipelines.steps.words import Words
 
 COMMAND = "dialogue real"
 PRESETS = Path(__file__).parent.parent / "presets" / "real"
@@ -48,7 +48,7 @@ Line = dict[str, Any]
 
 
 def real_steps(config: RealConfig) -> dict[str, Step[Any]]:
-    """In order. Up to `voices` they are those of a build, and measure what it measures."""
+    """In order. Those before `dyads` are a build's, with its keys, but for words that are recognised."""
     return {
         "ingest": Ingest(config.ingest),
         "watch": Watch(config.watch),
@@ -56,8 +56,8 @@ def real_steps(config: RealConfig) -> dict[str, Step[Any]]:
         "who": Who(config.who),
         "people": People(config.people),
         "split": Split(config.pack),
-        "words": Words(config.words),
         "voices": Voices(config.voices),
+        "words": ChannelWords(config.words),
         "dyads": Dyads(config.dyads),
         "sides": Sides(config.cut),
         "tokenize": Tokenize(config.tokenize),

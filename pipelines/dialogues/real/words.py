@@ -22,12 +22,14 @@ NEAR_S = Fraction(1, 2)
 
 @dataclass(frozen=True)
 class Said:
-    """A word as it was found: seconds on the dialogue's clock, and who says it, if that was told."""
+    """A word as it was found: seconds on the dialogue's clock, who says it and in which channel it was heard,
+    if that was told."""
 
     text: str
     start: Fraction
     stop: Fraction
     speaker: str | None
+    channel: int | None = None
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ def read_said(store: Store, facts: dict[str, Any], zero: Fraction, duration: Fra
     if facts["words"] is None:
         return None
     with store.open(facts["words"]) as handle:
-        rows = pq.read_table(handle, columns=["word", "start_s", "stop_s", "speaker"]).to_pylist()
+        rows = pq.read_table(handle).to_pylist()
     return said_in(rows, Fraction(facts["listen"]["start"]) - zero, duration)
 
 
@@ -60,13 +62,33 @@ def said_in(rows: Sequence[dict[str, object]], shift: Fraction, duration: Fracti
         if 0 <= (start + stop) / 2 < duration:
             speaker = row.get("speaker")
             told = str(speaker) if speaker is not None else None
-            found.append(Said(str(row["word"]), max(start, Fraction(0)), min(stop, duration), told))
+            channel = row.get("channel")
+            where = int(str(channel)) if channel is not None else None
+            found.append(Said(str(row["word"]), max(start, Fraction(0)), min(stop, duration), told, where))
     return found
 
 
-def by_file(first: Sequence[Said], second: Sequence[Said]) -> Attached:
-    """Each side has a recording, and so a transcript, of its own."""
-    return Attached((_plain(first), _plain(second)))
+def by_side(
+    first: Sequence[Said],
+    second: Sequence[Said],
+    activity: tuple[Spans, Spans],
+    *,
+    recognised: tuple[bool, bool],
+) -> Attached:
+    """Each side has a sound, and so words, of its own. A transcript is believed; what was recognised while
+    only the other side speaks is cross-talk, and `unplaced` as is what lies far from where anybody does.
+    """
+    kept: tuple[list[Said], list[Said]] = ([], [])
+    unplaced = []
+    for side, said in enumerate((first, second)):
+        own, other = activity[side], activity[1 - side]
+        for one in said:
+            near = _distance(one, own) <= NEAR_S and not _covered(one, other)
+            if near or _covered(one, own) or not recognised[side]:
+                kept[side].append(one)
+            else:
+                unplaced.append(one.text)
+    return Attached((_plain(kept[0]), _plain(kept[1])), unplaced=tuple(unplaced))
 
 
 def by_speaker(

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from manifests.reasons import ItemError, Reason
 from pipelines.dialogues.real.timeline import FRAME_S, shared_time
 from pipelines.dialogues.real.windows import cut_windows
+from synth.turns.times import Spans, united
 
 TICKS = st.integers(0, 2000).map(lambda tick: Fraction(tick, 100))
 SPANS = st.lists(
@@ -31,15 +32,22 @@ def test_windows_cover_a_dialogue_once(
     assert all(before.stop == after.start for before, after in pairwise(found))
     assert all(0 < one.stop - one.start <= max_frames * FRAME_S for one in found)
     assert all(one.stop % FRAME_S == 0 for one in found)
+    said, held = united(speech), united([*speech, *turns])
     for one in found[:-1]:
-        inside = [any(low < one.stop < high for low, high in busy) for busy in (speech, [*speech, *turns])]
-        assert one.cut == ("speech" if inside[0] else "pause" if inside[1] else one.cut)
-        assert one.cut != "gap" or not any(inside)
-        if one.cut == "speech":  # then no frame's begin in reach is silent
-            reach = range(
-                int(one.start / FRAME_S) + (max_frames + 1) // 2, int(one.start / FRAME_S) + max_frames
-            )
-            assert all(any(low < at * FRAME_S < high for low, high in speech) for at in reach)
+        first = int(one.start / FRAME_S)
+        reach = range(first + (max_frames + 1) // 2, first + max_frames + 1)
+        if one.cut == "gap":
+            assert not any(low < one.stop < high for low, high in held)
+            continue
+        assert all(_touched(at * FRAME_S, held) for at in reach), "there is no gap in reach"
+        if one.cut == "pause":
+            assert not any(low < one.stop < high for low, high in said)
+        else:
+            assert all(_touched(at * FRAME_S, said) for at in reach), "nor a pause"
+
+
+def _touched(time: Fraction, spans: Spans) -> bool:
+    return any(low <= time <= high for low, high in spans)
 
 
 def test_the_longest_gap_in_reach_is_cut_in_its_middle() -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from manifests.reasons import ItemError, Reason
-from pipelines.dialogues.real.words import Said, by_activity, by_speaker, said_in
+from pipelines.dialogues.real.words import Said, by_activity, by_side, by_speaker, said_in
 
 LEFT = ((Fraction(0), Fraction(2)), (Fraction(5), Fraction(7)))
 RIGHT = ((Fraction(3), Fraction(4)), (Fraction(6), Fraction(8)))
@@ -32,9 +32,29 @@ def test_words_without_a_name_go_where_somebody_is_heard() -> None:
 @given(st.lists(st.tuples(st.integers(0, 99), st.integers(1, 9)), max_size=20))
 def test_no_word_is_lost(places: list[tuple[int, int]]) -> None:
     words = [_said(f"w{number}", at / 10, (at + length) / 10) for number, (at, length) in enumerate(places)]
-    found = by_activity(words, (LEFT, RIGHT))
-    texts = [one.text for own in found.words for one in own] + list(found.unplaced)
-    assert sorted(texts) == sorted(one.text for one in words)
+    for found in (
+        by_activity(words, (LEFT, RIGHT)),
+        by_side(words[::2], words[1::2], (LEFT, RIGHT), recognised=(True, True)),
+    ):
+        texts = [one.text for own in found.words for one in own] + list(found.unplaced)
+        assert sorted(texts) == sorted(one.text for one in words)
+
+
+def test_what_is_recognised_while_only_the_other_side_speaks_is_cross_talk() -> None:
+    """Times by hand: left speaks in [0, 2) and [5, 7), right in [3, 4) and [6, 8)."""
+    left = [
+        _said("mine", 0.5, 1),
+        _said("late", 2.2, 2.4),
+        _said("theirs", 3.2, 3.8),
+        _said("both", 6.2, 6.8),
+    ]
+    right = [_said("mine", 3.2, 3.8), _said("theirs", 0.5, 1), _said("lost", 9, 9.4)]
+    found = by_side(left, right, (LEFT, RIGHT), recognised=(True, True))
+    assert [[one.text for one in own] for own in found.words] == [["mine", "late", "both"], ["mine"]]
+    assert found.unplaced == ("theirs", "theirs", "lost") and found.names == (None, None)
+    half = by_side(left, right, (LEFT, RIGHT), recognised=(True, False))
+    assert [one.text for one in half.words[1]] == ["theirs", "mine", "lost"], "a transcript is believed"
+    assert half.unplaced == ("theirs",)
 
 
 def test_names_are_told_by_when_their_words_are_heard() -> None:

@@ -100,15 +100,31 @@ def test_both_begin_at_once_after_a_silence() -> None:
     assert turns(of(talk, preset="mm_vap"))[0] == ("A", "turn", 0, 8)
 
 
-def test_words_belong_to_the_turn_that_their_middle_is_in() -> None:
-    words = [
-        Word("so", exact(0.9), exact(1.2)),
-        Word("uh", exact(1.4), exact(1.5)),
-        Word("yes", exact(5), exact(6)),
-    ]
+def test_a_word_belongs_to_the_turn_it_shares_time_with_or_lies_nearest_to() -> None:
+    """A speaks in [1, 3) with a pause, and in [4.9, 7); times of words are an aligner's, so loose."""
+    places = {
+        "early": (0.6, 0.9),  # before A is heard, by 0.1 s
+        "so": (0.9, 1.2),
+        "pause": (1.4, 1.5),
+        "end": (2.9, 3.4),  # its middle is outside
+        "late": (3.5, 3.6),  # exactly half a second after the turn
+        "far": (3.501, 3.6),
+        "yes": (4.5, 5),
+        "lost": (8, 8.2),
+    }
+    words = [Word(text, exact(start), exact(stop)) for text, (start, stop) in places.items()]
     found = of({"A": [(1, 1.3), (1.6, 3), (4.9, 7)], "B": [(3.1, 4.8)]}, A=words)
-    assert found.words[0] is not None
-    assert [word.turn for word in found.words[0]] == [0, 0, 2] and found.words[1] is None
+    assert found.words[0] is not None and found.words[1] is None
+    assert {word.text: word.turn for word in found.words[0]} == {
+        "early": 0,
+        "so": 0,
+        "pause": 0,
+        "end": 0,
+        "late": 0,
+        "far": None,
+        "yes": 2,
+        "lost": None,
+    }
 
 
 def test_three_speakers() -> None:

@@ -20,7 +20,9 @@ def talk() -> Annotation:
     return annotate(
         {name: [(exact(a), exact(b)) for a, b in spans] for name, spans in activity.items()},
         Fraction(10),
-        words={"ann": [Word("well", Fraction(0), Fraction(1, 3)), Word("stray", Fraction(6), Fraction(7))]},
+        words={
+            "ann": [Word("well", Fraction(0), Fraction(1, 3)), Word("stray", Fraction(6), Fraction(13, 2))]
+        },
     )
 
 
@@ -30,7 +32,7 @@ def test_every_field(talk: Annotation) -> None:
     assert plain["streams"]["main"] == {
         "speaker": "ann",
         "ipus": [["0/1", "2/1"], ["5/2", "4/1"], ["73/10", "9/1"]],
-        "words": [["well", "0/1", "1/3", 0], ["stray", "6/1", "7/1", None]],
+        "words": [["well", "0/1", "1/3", 0], ["stray", "6/1", "13/2", None]],
     }
     assert plain["streams"]["other"]["words"] is None
     assert plain["turns"][1] == {
@@ -51,6 +53,12 @@ def test_every_field(talk: Annotation) -> None:
 
 def test_it_reads_back(talk: Annotation) -> None:
     assert read_turns(write_turns(talk, origin="plan")) == (talk, "plan")
+
+
+def test_a_file_without_a_threshold_that_came_later_reads_with_its_default(talk: Annotation) -> None:
+    older = json.loads(write_turns(talk, origin="plan"))
+    assert older["parameters"].pop("word_reach_s") == "1/2"
+    assert read_turns(json.dumps(older).encode()) == (talk, "plan")
 
 
 def test_the_other_view(talk: Annotation) -> None:
