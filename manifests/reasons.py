@@ -24,6 +24,7 @@ class Reason(StrEnum):
     # the file
     EMPTY_FILE = "empty_file"
     NOT_MEDIA = "not_media"
+    NOT_TEXT = "not_text"
     UNREADABLE_CONTAINER = "unreadable_container"
     NO_STREAMS = "no_streams"
     DECODE_FAILED = "decode_failed"
@@ -46,6 +47,7 @@ class Reason(StrEnum):
     NOT_ALIGNED = "not_aligned"
     NO_TEXT = "no_text"
     NO_HYPOTHESES = "no_hypotheses"
+    NO_CAPTION = "no_caption"
     # the decision of `select`
     NO_VIDEO = "no_video"
     NO_AUDIO = "no_audio"
@@ -122,8 +124,11 @@ class Reason(StrEnum):
     WER_HIGH = "wer_high"
     DNSMOS_LOW = "dnsmos_low"
     VOICE_DIFFERS = "voice_differs"
+    EMOTION_DIFFERS = "emotion_differs"
+    NO_REFERENCE = "no_reference"
     # dialogues
     NOT_ARRANGED = "not_arranged"
+    NO_BORROWED_FACE = "no_borrowed_face"
     NOT_A_DYAD = "not_a_dyad"
     CHANNELS_SWAPPED = "channels_swapped"
     CROSS_TALK = "cross_talk"

@@ -7,6 +7,7 @@ from manifests.reasons import Reason
 REMEDIES: dict[Reason, str] = {
     Reason.EMPTY_FILE: "the file has no bytes; copy it again",
     Reason.NOT_MEDIA: "ffprobe recognises no media format in it; remove it or fix its extension",
+    Reason.NOT_TEXT: "the document is not plain UTF-8 text; convert it, and take out control characters",
     Reason.UNREADABLE_CONTAINER: "the container is damaged (often a copy that was cut short); copy it again",
     Reason.NO_STREAMS: "the container opens but holds neither audio nor video",
     Reason.DECODE_FAILED: "the stream could not be decoded to the end; see the detail column",
@@ -20,13 +21,15 @@ REMEDIES: dict[Reason, str] = {
     Reason.CORPUS_PART_MISSING: "a file that the data set's layout promises is not there; see the detail",
     Reason.CORPUS_MALFORMED: "a file of the data set is not as its layout says; see the detail",
     Reason.UNSAFE_ARCHIVE: "an archive member is a link or leaves its folder; it was not unpacked",
-    Reason.SPLIT_CONFLICT: "the recording links people of two splits; leave it out, or delete the table of "
-    "splits to place everybody anew",
+    Reason.SPLIT_CONFLICT: "the recording or dialogue links people of two splits; leave it out, or delete "
+    "the corpus's table of splits to place everybody anew",
     Reason.TRANSCRIPT_UNREADABLE: "the recording's transcript cannot be read; the detail names the line",
     Reason.NOT_ALIGNED: "the text could not be laid over the sound; check that it belongs to the recording",
     Reason.NO_TEXT: "the preset needs words, and the recording has none; give a transcript, or set "
     "`words.source` to asr",
     Reason.NO_HYPOTHESES: "the recogniser or lip reader has nothing to say of this clip; see the detail",
+    Reason.NO_CAPTION: "the model gave no caption that passed the checks, or finds nothing to describe; the "
+    "detail says which; try a larger model",
     Reason.NO_VIDEO: "the preset needs video and there is none at that time",
     Reason.NO_AUDIO: "the preset needs audio and this source has none",
     Reason.SILENT_AUDIO: "the audio track never rises above `select.silence_dbfs`",
@@ -107,9 +110,17 @@ REMEDIES: dict[Reason, str] = {
     Reason.PACE_ODD: "the rendered speech is far too fast or too slow for its text",
     Reason.WER_HIGH: "a recogniser does not hear the text in the rendered speech",
     Reason.DNSMOS_LOW: "the rendered speech sounds bad; lower `speak.min_dnsmos` if you hear otherwise",
-    Reason.VOICE_DIFFERS: "the rendered voice is not like that of the reference",
+    Reason.VOICE_DIFFERS: "the rendered voice is not like that of the reference; try another server, or "
+    "lower `speak.clone.min_similarity` if you hear otherwise",
+    Reason.EMOTION_DIFFERS: "the emotion model does not hear the asked emotion; take a voice that acts on "
+    "it, or lower `speak.min_emotion_score` if you hear otherwise",
+    Reason.NO_REFERENCE: "the corpus has no clip of the person that a voice could be imitated from; the "
+    "detail says what its clips lack",
+    Reason.NO_BORROWED_FACE: "no clip of `faces.corpus` has a face in that emotion and split; label more "
+    "emotions and people there, or do without",
     Reason.NOT_ARRANGED: "the turns could not be laid out in time; see the detail",
-    Reason.FORGOTTEN: "the recording is of somebody who was forgotten; take it out of the folder",
+    Reason.FORGOTTEN: "the recording or dialogue has somebody who was forgotten; take it out of the "
+    "folder or the scripts",
     Reason.NO_WORD_BOUNDARY: "the clip has too few words with times to pause between; build the "
     "corpus with `words`",
     Reason.NO_ROOM_TONE: "the recording has no quiet part to take its room tone from",

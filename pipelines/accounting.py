@@ -135,10 +135,11 @@ def _clips(corpus: Corpus, in_shards: list[dict[str, Any]]) -> Iterator[dict[str
     shards = {row["key"]: row for row in in_shards}
     told = [(name, *_by_clip(corpus, name)) for name, step in corpus.steps.items() if step.per_clip]
     for row in corpus.rows("select"):
-        if row["start"] is None:
+        if row["start"] is None and row["text_start"] is None:
             continue  # a source without any clip: told as a source
         line = _line("clip", row["key"], source_id=row["source_id"], path=paths.get(row["source_id"]))
-        line |= {"start_s": float(Fraction(row["start"])), "stop_s": float(Fraction(row["stop"]))}
+        if row["start"] is not None:  # a piece of a document has no time
+            line |= {"start_s": float(Fraction(row["start"])), "stop_s": float(Fraction(row["stop"]))}
         line |= {"failed_limits": [limit["reason"] for limit in row["failed_limits"]] or None}
         if row["status"] != Status.OK:
             yield line | {"step": "select", **_end(row)}

@@ -26,6 +26,7 @@ from pipelines.reporter import Reporter
 from pipelines.run import check_steps, run_steps
 from pipelines.sections import BuildConfig
 from pipelines.step import Step
+from pipelines.steps.caption import Caption, CaptionStepConfig, check_key, unpaid
 from pipelines.steps.cut import Cut
 from pipelines.steps.hypotheses import Hypotheses
 from pipelines.steps.ingest import Ingest
@@ -63,6 +64,7 @@ def build_steps(config: BuildConfig) -> dict[str, Step[Any]]:
         "tokenize": Tokenize(config.tokenize),
         "units": Units(config.units),
         "hypotheses": Hypotheses(config.hypotheses),
+        "caption": Caption(CaptionStepConfig(caption=config.caption)),
         "pack": Pack(config.pack),
     }
 
@@ -88,14 +90,16 @@ def build(
     """Run every step to completion, then publish the index and the manifest.
 
     `retry` names statuses (`failed`, `quarantined`) whose receipts are dropped first. Raises ConfigError,
-    WeightsError, StoreLockedError, FatalError, EngineError; what is committed stays, and the next run
-    resumes.
+    WeightsError, ApiKeyError, StoreLockedError, FatalError, EngineError; what is committed stays, and the
+    next run resumes.
     """
     check_labels(corpus.listing, config)
     check_steps(corpus, config.engine)
     store = corpus.store
     with store.locked(break_lock=break_lock):
         store.sweep()
+        corpus.forget("caption", unpaid(corpus))
+        check_key(corpus)
         removed = _removed_since_last_run(corpus)
         remember(corpus, config)
         run_steps(corpus, config.engine, engine=engine, reporter=reporter, retry=retry)

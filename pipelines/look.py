@@ -87,7 +87,7 @@ def describe(name: str, data: bytes) -> str:
     if name.endswith("png"):
         width, height = struct.unpack(">II", data[16:24])  # of the header chunk, which comes first
         return f"picture, {width}x{height}"
-    return "unknown"
+    return data.decode("utf-8", "replace") if name.endswith("txt") else "unknown"
 
 
 def draw_sample(url: str, key: str, png: Path) -> Path:

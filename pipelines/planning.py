@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from rich.table import Table
 
 from manifests.reasons import ItemError
+from manifests.sources.folder import is_text
 from pipelines.corpus import Corpus
 from pipelines.job import execute
 from pipelines.journal import step_times
@@ -113,7 +114,7 @@ def _unprobed_hours(corpus: Corpus) -> float:
     done = {row["source_id"] for row in corpus.rows("ingest")}
     total = 0.0
     for source in corpus.listing.sources:
-        if source.id not in done:
+        if source.id not in done and not is_text(source.path):
             try:
                 header = describe(f"{corpus.source_root}/{source.path}")["format"]
             except ItemError:

@@ -10,6 +10,7 @@ from manifests.sidecar import LABELS
 from pipelines.clip_sections import CutConfig, HypothesesConfig, TokenizeConfig, UnitsConfig
 from pipelines.section import Section
 from pipelines.select_section import SelectConfig
+from synth.captions.config import CaptionConfig
 
 
 class IngestConfig(Section):
@@ -182,6 +183,7 @@ class BuildConfig(Section):
     tokenize: TokenizeConfig = TokenizeConfig()
     units: UnitsConfig = UnitsConfig()
     hypotheses: HypothesesConfig = HypothesesConfig()
+    caption: CaptionConfig | None = Field(None, description="captions from a model (docs/captions.md)")
     pack: PackConfig = PackConfig()
     engine: EngineConfig = EngineConfig()
 
@@ -200,6 +202,7 @@ class BuildConfig(Section):
             "units.model": ("flac", self.units.model is not None),
             "hypotheses.asr_model": ("flac", self.hypotheses.asr_model is not None),
             "hypotheses.vsr": ("lips", self.hypotheses.vsr is not None),
+            "caption.sound": ("flac", self.caption is not None and self.caption.sound is not None),
         }
         for name, (member, wanted) in readers.items():
             if wanted and member not in self.cut.members:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field, field_validator
 
 from pipelines.section import Section
@@ -13,6 +15,11 @@ class SelectConfig(Section):
     need_video: bool = Field(True, description="reject clips without exactly one face to follow")
     need_audio: bool = Field(True, description="reject clips without speech")
     need_text: bool = Field(False, description="reject clips without words")
+    whole: Literal["never", "captioned", "all"] = Field(
+        "never",
+        description="take a recording as a whole, in equal pieces of at most `max_chunk_s`, rather than "
+        "where speech is: never, where the corpus gives it a caption, or always",
+    )
     emotions: dict[str, tuple[str, ...]] = Field(
         default_factory=dict,
         description="reject clips of other emotions than these: name in KEY.json, and the labels (in any "
@@ -28,6 +35,9 @@ class SelectConfig(Section):
     pad_s: float = Field(0.2, ge=0, le=2, description="kept before and after speech, seconds")
     max_chunk_s: float = Field(15.0, ge=1, le=600, description="longest clip, seconds")
     min_chunk_s: float = Field(0.8, ge=0.08, le=600, description="shortest clip, seconds")
+    max_text_chars: int = Field(
+        4000, ge=100, le=1_000_000, description="longest piece of a document of text alone, characters"
+    )
     silence_dbfs: float = Field(-60.0, ge=-120, le=0, description="a track never louder is silent, dBFS")
     max_mean_abs_yaw_deg: float = Field(30.0, gt=0, le=180, description="mean |head yaw|, degrees")
     min_face_px: float = Field(60.0, ge=0, le=4096, description="median face height, pixels of the source")

@@ -12,7 +12,7 @@ from manifests.sidecar import Complaint, Sidecar, SidecarError, read_sidecar
 from manifests.sources import CorpusError, Listing, SourceFile
 from manifests.transcripts import Beside
 
-__all__ = ["MEDIA_SUFFIXES", "CorpusError", "fingerprint", "list_folder", "names_below"]
+__all__ = ["MEDIA_SUFFIXES", "CorpusError", "fingerprint", "is_text", "list_folder", "names_below"]
 
 VIDEO_SUFFIXES = (
     *(".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".mxf", ".ogv"),
@@ -20,6 +20,12 @@ VIDEO_SUFFIXES = (
 )
 AUDIO_SUFFIXES = (".aac", ".flac", ".m4a", ".mka", ".mp3", ".oga", ".ogg", ".opus", ".sph", ".wav", ".wma")
 MEDIA_SUFFIXES = (*VIDEO_SUFFIXES, *AUDIO_SUFFIXES)
+TEXT_SUFFIXES = (".txt",)
+"""Of documents. Beside a recording the same suffix is a transcript: a document is what was named as one."""
+
+TEXT_TASK = "text_continuation"
+"""What a sidecar says of a text that is a source of its own."""
+
 BUILD_MARK = "duologue.yaml"
 """What `build` leaves in its output folder."""
 
@@ -29,6 +35,11 @@ STAGE_MARK = "duologue-stage"
 SIDECAR_NAMES = ("sidecar.csv", "sidecar.tsv", "sidecar.jsonl", "sidecar.parquet")
 
 
+def is_text(path: str) -> bool:
+    """Whether a source is a document, by its suffix."""
+    return path.lower().endswith(TEXT_SUFFIXES)
+
+
 def fingerprint(path: Path) -> str:
     """Size and modification time, which change when a file is written to."""
     status = path.stat()
@@ -36,7 +47,8 @@ def fingerprint(path: Path) -> str:
 
 
 def list_folder(root: Path, *, sidecar: Path | None = None, pattern: str | None = None) -> Listing:
-    """Every file below `root` with a media suffix (or the one file that `root` is), sorted by path.
+    """Every file below `root` with a media suffix (or the one file that `root` is), sorted by path; and the
+    texts of which the sidecar says that they are for text continuation.
 
     Hidden files and folders are left out, and with a `pattern` (`**/front_*.mp4`) what does not match it. A
     `sidecar.{csv,tsv,jsonl,parquet}` at the root is used when no other sidecar is given. Raises CorpusError
@@ -45,15 +57,20 @@ def list_folder(root: Path, *, sidecar: Path | None = None, pattern: str | None 
     if not root.exists():
         raise CorpusError(f"{root}: no such file or folder")
     complaints: list[Complaint] = []
-    names = [root.name] if root.is_file() else sorted(names_below(root, MEDIA_SUFFIXES, complaints))
+    if root.is_file() and is_text(root.name):
+        raise CorpusError(f"{root}: a text is no recording; build it with --reader text")
     base = root.parent if root.is_file() else root
+    told = sidecar_of(base, sidecar)
+    names = [root.name] if root.is_file() else sorted(names_below(root, MEDIA_SUFFIXES, complaints))
+    if told is not None and root.is_dir():
+        names = sorted([*names, *_documents(root, told)])
     if pattern is not None:
         matched = _matching(root, pattern)
         names = [name for name in names if name in matched]
     if not names:
         among = "" if pattern is None else f" among those that match {pattern!r}"
         raise CorpusError(f"{root}: no file with a media suffix ({' '.join(MEDIA_SUFFIXES)}){among}")
-    labels = _sidecar(base, sidecar, names)
+    labels = read_sidecar(told, names) if told is not None else Sidecar()
     beside = Beside(base)
     return Listing(
         tuple(_source(base, name, labels.labels.get(name, {}), beside) for name in names),
@@ -100,12 +117,19 @@ def names_below(root: Path, suffixes: tuple[str, ...], complaints: list[Complain
 
 def _source(base: Path, name: str, labels: dict[str, str], beside: Beside) -> SourceFile:
     path = base / name
-    transcript = beside.of(name, labels.get("transcript"))
+    transcript = None if is_text(name) else beside.of(name, labels.get("transcript"))
     return SourceFile(name, path.stat().st_size, fingerprint(path), labels, transcript)
 
 
-def _sidecar(base: Path, given: Path | None, names: list[str]) -> Sidecar:
+def _documents(root: Path, sidecar: Path) -> list[str]:
+    """The texts of which the sidecar says that they are documents."""
+    texts = list(names_below(root, TEXT_SUFFIXES, []))
+    told = read_sidecar(sidecar, texts).labels if texts else {}
+    return [name for name, labels in told.items() if labels.get("task") == TEXT_TASK]
+
+
+def sidecar_of(base: Path, given: Path | None) -> Path | None:
+    """The sidecar that was given, else that of the folder. Raises SidecarError for one that is not there."""
     if given is not None and not given.is_file():
         raise SidecarError(f"sidecar {given}: no such file")
-    found = given or next((base / name for name in SIDECAR_NAMES if (base / name).is_file()), None)
-    return read_sidecar(found, names) if found else Sidecar()
+    return given or next((base / name for name in SIDECAR_NAMES if (base / name).is_file()), None)

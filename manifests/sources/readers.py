@@ -21,6 +21,7 @@ from manifests.sources.remote import fetch, is_remote
 from manifests.sources.seamless import list_seamless
 from manifests.sources.stage import Stage
 from manifests.sources.table import list_table
+from manifests.sources.text import list_text
 from manifests.sources.voxceleb2 import list_voxceleb2
 from manifests.sources.webdataset import list_webdataset
 
@@ -56,6 +57,7 @@ READERS: dict[str, Reader] = {
         "every recording below a folder (or those that match `pattern`), and a sidecar", list_folder
     ),
     "table": Reader("the recordings that a CSV, JSONL or Parquet table names", list_table),
+    "text": Reader("documents of text alone: .txt files, or JSONL and Parquet tables of them", list_text),
     "webdataset": Reader("tars of KEY.mp4 with KEY.txt, KEY.json, KEY.wav", list_webdataset),
     "dyads": Reader("two files a conversation (talk_a, talk_b), or one with a person a channel", list_dyads),
     "candor": Reader("CANDOR: video chats, a folder each", list_candor),

@@ -51,6 +51,22 @@ def snap(
     return Span(start, start + Fraction(frames * FRAME_TICKS, TICK_HZ), first)
 
 
+def even_spans(low: Fraction, high: Fraction, *, anchor: Fraction, max_s: float) -> list[Span]:
+    """All of [low, high) on the grid anchored at `anchor`, in the fewest pieces of at most `max_s`.
+
+    They follow each other without a gap, and their lengths differ by one frame of 80 ms at most. What is left
+    at either end is less than a tick and a frame.
+    """
+    first = ceil((low - anchor) * TICK_HZ)
+    n_frames = max(0, floor((high - anchor - Fraction(first, TICK_HZ)) * TICK_HZ / FRAME_TICKS))
+    n_pieces = ceil(Fraction(n_frames, floor(_exact(max_s) * TICK_HZ / FRAME_TICKS)))
+    ticks = [first + FRAME_TICKS * (i * n_frames // n_pieces) for i in range(n_pieces + 1 if n_pieces else 0)]
+    return [
+        Span(anchor + Fraction(start, TICK_HZ), anchor + Fraction(stop, TICK_HZ), start)
+        for start, stop in pairwise(ticks)
+    ]
+
+
 def _exact(time_s: float) -> Fraction:
     """The rational that a float was rounded from: a frame time must not fall a tick early."""
     return Fraction(time_s).limit_denominator(100_000)

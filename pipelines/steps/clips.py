@@ -24,9 +24,9 @@ def clip_items(corpus: Corpus, members: tuple[str, ...], maker: str | None = Non
     """An item for each clip that was made, with the payloads of `members` under `inputs["members"]`.
 
     Clips are made by the step `maker`; by default the first over clips: `cut` in a build, `mix` in a test
-    set. An item's id covers
-    the members' bytes, so what is made of them outlives a change of what else that step writes. A member that
-    the clip lacks is null.
+    set. An item's id covers the members' bytes, so what is made of them outlives a change of what else that
+    step writes. A member that the clip lacks is null. A step that makes a clip longer says so in its row
+    (`duration`).
     """
     maker = maker or next(name for name, step in corpus.steps.items() if step.per_clip)
     clips = corpus.items(maker)
@@ -36,7 +36,7 @@ def clip_items(corpus: Corpus, members: tuple[str, ...], maker: str | None = Non
         clip = clips[row["item"]].inputs
         found = {extension_of(one["name"]): one for one in row["artifacts"]}
         wanted = {name: found.get(name) for name in members}
-        length = Fraction(clip["stop"]) - Fraction(clip["start"])
+        length = Fraction(row.get("duration") or Fraction(clip["stop"]) - Fraction(clip["start"]))
         facts = [one and one["sha256"] for one in wanted.values()]
         item = f"{clip['key']}-{digest(facts, str(length), length=8)}"
         inputs = {"key": clip["key"], "members": wanted, "duration": str(length)}

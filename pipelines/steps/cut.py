@@ -19,6 +19,7 @@ from manifests.reasons import Reason, Status
 from manifests.receipts import Row
 from pipelines.clip_sections import CutConfig
 from pipelines.step import Item, Resources, Step, Unit, Workspace, library_versions
+from pipelines.steps.documents import cut_document, document_item, is_document
 from pipelines.steps.ingest import guard_unchanged
 from pipelines.steps.members import AUDIO_MEMBERS
 from pipelines.steps.pictures import cut_pictures
@@ -64,6 +65,9 @@ class Cut(Step[CutConfig]):
                 continue
             source, seen = recordings[row["source_id"]], watched.get(row["source_id"])
             tables = [artifact["name"] for artifact in seen["artifacts"]] if seen else []
+            if is_document(source):
+                yield document_item(row, items[row["item"]].inputs["recording"], MEASURES)
+                continue
             facts = [source["content_sha256"], row["track"], row["start"], row["stop"], row["has_audio"]]
             inputs = {
                 "key": row["key"],
@@ -112,6 +116,8 @@ class Cut(Step[CutConfig]):
 
     def run_item(self, item: Item, workspace: Workspace) -> list[Row]:
         """Write every member the config asks for and the source allows."""
+        if is_document(item.inputs["recording"]):
+            return [self._document(item, workspace)]
         clip = Clip.of(item)
         path = workspace.source_path(clip.source["path"])
         guard_unchanged(path, clip.source["fingerprint"])
@@ -135,6 +141,16 @@ class Cut(Step[CutConfig]):
         measures["missing"] = json.dumps(wanted)
         artifacts = [workspace.put(f"{item.id}.{name}", data) for name, data in sorted(payloads.items())]
         return [item.row(artifacts=tuple(artifacts), measures=measures)]
+
+    def _document(self, item: Item, workspace: Workspace) -> Row:
+        """The text of a piece, and nothing else."""
+        text = cut_document(item, workspace)
+        artifact = workspace.put(f"{item.id}.txt", text.encode("utf-8"))
+        missing = {
+            name: str(Reason.NO_AUDIO if name in AUDIO_MEMBERS else Reason.NO_VIDEO)
+            for name in sorted(self.config.members)
+        }
+        return item.row(artifacts=(artifact,), measures={"missing": json.dumps(missing)})
 
     def _sound(self, clip: Clip, path: str, measures: dict[str, Any]) -> dict[str, bytes]:
         """Audio at its native rate and channels, and 16 kHz mono made of it."""

@@ -1,4 +1,7 @@
-"""ingest: open every source once, hash it, and write down its streams and their true timing."""
+"""ingest: open every source once, hash it, and write down its streams and their true timing.
+
+A document (text alone, which readers list only where it was meant as one) is read to its end instead.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from manifests.ids import digest
 from manifests.reasons import ItemError, Reason
 from manifests.receipts import Row
 from manifests.sidecar import LABEL_SCHEMA
-from manifests.sources.folder import fingerprint
+from manifests.sources.folder import fingerprint, is_text
 from manifests.tombstones import read_tombstones
 from pipelines.sections import IngestConfig
 from pipelines.step import Item, Resources, SourceChangedError, Step, Workspace
@@ -57,6 +60,10 @@ RECORDING = pa.schema(
 )
 
 
+DOCUMENT = "text"
+"""The container of a source that is text alone: it has no stream and no time."""
+
+
 class Ingest(Step[IngestConfig]):
     """One item a source file; a file that changed on disk, or in the sidecar, is a new item."""
 
@@ -75,7 +82,7 @@ class Ingest(Step[IngestConfig]):
             yield Item(f"{source.id}-{digest(inputs, length=8)}", source.id, inputs, source.bytes / 1e6)
 
     def run_item(self, item: Item, workspace: Workspace) -> list[Row]:
-        """Probe and hash. Raises ItemError when the file is no usable media."""
+        """Probe and hash. Raises ItemError when the file is neither usable media nor a document."""
         from extractors.probe import probe, sha256_file
 
         try:
@@ -84,7 +91,7 @@ class Ingest(Step[IngestConfig]):
             raise ItemError(Reason.NAME_NOT_UTF8, repr(item.inputs["path"])) from error
         path = workspace.source_path(item.inputs["path"])
         guard_unchanged(path, item.inputs["fingerprint"])
-        measures = describe(probe(path))
+        measures = describe_document(path) if is_text(path) else describe(probe(path))
         measures |= {"path": item.inputs["path"], "fingerprint": item.inputs["fingerprint"]}
         measures |= {"content_sha256": sha256_file(path), **item.inputs["labels"]}
         guard_unchanged(path, item.inputs["fingerprint"])
@@ -140,6 +147,14 @@ def describe(found: Probe) -> dict[str, Any]:
         offset = found.audio_offset
         measures["audio_offset_s"] = None if offset is None else float(offset)
     return measures
+
+
+def describe_document(path: str) -> dict[str, Any]:
+    """A document as receipt columns. Raises ItemError for one that cannot be read or says nothing."""
+    from extractors.documents import read_document
+
+    read_document(path)
+    return {"bytes": Path(path).stat().st_size, "container": DOCUMENT, "other_streams": 0}
 
 
 def rational(value: Fraction | None) -> str | None:

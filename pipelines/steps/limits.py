@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from manifests.ids import TICK_HZ
-from manifests.reasons import Reason
+from manifests.reasons import Reason, Status
+from manifests.receipts import Row
 from pipelines.select_section import SelectConfig
 from pipelines.steps.chunks import Span
 from pipelines.steps.proposals import Proposal
@@ -36,6 +37,13 @@ class Limit:
     def record(self) -> dict[str, Any]:
         """As it stands in the receipt."""
         return {"reason": str(self.reason), "value": self.value, "limit": self.limit}
+
+
+def skipped(row: Row, limits: list[Limit]) -> Row:
+    """A row that ends here, with every limit that it failed."""
+    measures = {**row.measures, "failed_limits": [limit.record() for limit in limits]}
+    detail = "; ".join(map(str, limits))
+    return replace(row, status=Status.SKIPPED, reason=limits[0].reason, detail=detail, measures=measures)
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,8 @@ class Proposal:
 
     `track` None and `asked`: nobody in the picture. `track` None and not `asked`: whoever is seen most.
     `speaking_share` is the share of the speech during which the face is seen to speak, `margin` by how much
-    its score leads that of the next face.
+    its score leads that of the next face. `whole`: a piece of a recording that is taken as it is, not a
+    stretch in which somebody speaks.
     """
 
     start_s: float
@@ -34,6 +35,7 @@ class Proposal:
     asked: bool = False
     speaking_share: float | None = None
     margin: float | None = None
+    whole: bool = False
 
 
 @dataclass(frozen=True)

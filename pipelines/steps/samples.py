@@ -16,7 +16,9 @@ from manifests.schemas import FORMAT_VERSION
 from manifests.shards import Member, PlannedSample
 from manifests.sidecar import LABELS
 from pipelines.select_section import SelectConfig
+from pipelines.steps.caption import captions
 from pipelines.steps.clips import extension_of
+from pipelines.steps.documents import is_document, read_piece
 from pipelines.steps.emotions import clip_emotion, emotions_inside
 from pipelines.steps.members import channels, groups, rates_hz
 from pipelines.steps.people import people_of
@@ -36,7 +38,7 @@ def planned_samples(corpus: Corpus) -> Iterator[PlannedSample]:
     provenance = _provenance(corpus)
     wanted = corpus.steps["cut"].config.members
     people = people_of(corpus)
-    beside = _Beside(corpus)
+    beside, described = _Beside(corpus), captions(corpus)
     selected = {row["key"]: row for row in corpus.rows("select")}
     clips_of = Counter(row["source_id"] for row in selected.values())
     splits = {row["source_id"]: row["split"] for row in corpus.rows("split")}
@@ -64,10 +66,14 @@ def planned_samples(corpus: Corpus) -> Iterator[PlannedSample]:
             _header(clip, row, source, split, extensions)
             | _columns(clip, extensions, wanted, tokens)
             | _labels(clip, source, beside.words(row["source_id"]), whole=clips_of[row["source_id"]] == 1)
+            | ({"text": read_piece(corpus.store, row)} if is_document(source) else {})
+            | _caption_span(source, corpus.steps["select"].config)
             | _emotion(clip, source, corpus.steps["select"].config)
             | {"person": people.get((row["source_id"], clip["measures"]["identity"]))}
             | {"speaker_embedding": beside.voice(row["source_id"], clip["measures"]["voice"])}
-            | {"missing": _missing(rows.values(), selected[clip["key"]]), "provenance": provenance},
+            | described.labels(clip["key"])
+            | {"missing": _missing(rows.values(), selected[clip["key"]]) | described.missing(clip["key"])}
+            | {"provenance": provenance},
             ensure_ascii=False,
             sort_keys=True,
             indent=1,
@@ -137,8 +143,7 @@ def _header(
             "id": source["source_id"],
             "path": source["path"],
             "sha256": source["content_sha256"],
-            "start": clip["start"],  # exact rationals "n/d", seconds on the source's timeline
-            "stop": clip["stop"],
+            **_place(clip),
             "audio_offset_s": source["audio_offset_s"],
             "is_vfr": source["is_vfr"],
         },
@@ -148,6 +153,12 @@ def _header(
         "measures": {name: clip["measures"][name] for name in sorted(clip["measures"])}
         | {name: cut[name] for name in ("clipped_samples", "audio_padded_s", "face61_valid_share")},
     }
+
+
+def _place(clip: dict[str, Any]) -> dict[str, Any]:
+    """Exact rationals "n/d", seconds on the source's timeline; of a document the characters."""
+    edges = ("text_start", "text_stop") if "text_start" in clip else ("start", "stop")
+    return {name: clip[name] for name in edges}
 
 
 def _columns(
@@ -171,6 +182,7 @@ def _labels(
     for name in ("split", "words", "transcript", "emotion", "emotions"):
         labels.pop(name, None)
     labels |= {name: json.loads(labels[name]) for name in ("speakers", "channels") if name in labels}
+    labels |= {"caption_from": "corpus"} if "caption" in labels else {}
     if told is not None:
         start, stop = (float(Fraction(clip[edge]) - told.origin) for edge in ("start", "stop"))
         if told.missing and any(low < stop and high > start for low, high in told.missing_s or [(0, stop)]):
@@ -184,6 +196,14 @@ def _labels(
     elif "text" in labels and not whole:
         labels["source_text"] = labels.pop("text")
     return labels
+
+
+def _caption_span(source: dict[str, Any], config: SelectConfig) -> dict[str, Any]:
+    """What the corpus' caption is of: all of the recording, of which the clip may be a piece."""
+    if config.whole == "never" or not source["caption"] or is_document(source):
+        return {}
+    kind = "audio" if source["audio_start"] else "video"
+    return {"caption_span": [source[f"{kind}_start"], source[f"{kind}_stop"]]}
 
 
 def _emotion(clip: dict[str, Any], source: dict[str, Any], config: SelectConfig) -> dict[str, Any]:

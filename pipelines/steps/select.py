@@ -7,7 +7,7 @@ every limit it failed, with the value and the limit.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -18,14 +18,16 @@ from manifests.reasons import Reason, Status
 from manifests.receipts import Row
 from pipelines.select_section import SelectConfig
 from pipelines.step import Item, Resources, Step, Workspace
-from pipelines.steps.chunks import Span, snap
+from pipelines.steps.chunks import Span
+from pipelines.steps.documents import document_rows, is_document
 from pipelines.steps.emotions import clip_emotion
 from pipelines.steps.ingest import media_s, rational, recording
-from pipelines.steps.limits import Limit, judge_face
+from pipelines.steps.limits import Limit, judge_face, skipped
 from pipelines.steps.proposals import Proposal, propose, speech_of
 from pipelines.steps.said import read_words
 from pipelines.steps.seen import Seen, read_seen
 from pipelines.steps.sound import SOUND_MEASURES, Sound, judge_sound, read_sound
+from pipelines.steps.spans import bounds, placed, whole
 
 if TYPE_CHECKING:
     from pipelines.corpus import Corpus
@@ -58,8 +60,11 @@ LIMIT = pa.struct(
 
 CLIP = pa.schema(
     [
-        pa.field("start", pa.string()),  # "n/d" seconds on the source's timeline; null: no clip at all
+        # "n/d" seconds on the source's timeline; null with no span of text either: no clip at all
+        pa.field("start", pa.string()),
         pa.field("stop", pa.string()),
+        pa.field("text_start", pa.int64()),  # characters of a document
+        pa.field("text_stop", pa.int64()),
         pa.field("tick", pa.int64()),
         pa.field("track", pa.int32()),  # null: the clip has no usable face
         pa.field("has_audio", pa.bool_()),
@@ -67,9 +72,6 @@ CLIP = pa.schema(
         pa.field("failed_limits", pa.list_(LIMIT)),
     ]
 )
-
-OUTSIDE_S = 0.5
-"""Speech this far outside the picture is told in a row of its own."""
 
 WHOLE_SOURCE_LIMITS = (Reason.NO_VIDEO, Reason.NO_FACE, Reason.DAMAGED_MEDIA)
 """What can be said of a source as a whole; the other limits are about a clip."""
@@ -97,7 +99,7 @@ class Select(Step[SelectConfig]):
     """One item a source whose measurements are complete."""
 
     name = "select"
-    version = 4
+    version = 5
     speed = 700.0
     per_source = True
     upstream = ("watch", "listen", "who", "words", "voices")
@@ -124,13 +126,25 @@ class Select(Step[SelectConfig]):
             found = {name: measured[name].get(row["source_id"]) for name in wanted if wanted[name]}
             if all(one is not None and one["status"] == Status.OK for one in found.values()):
                 felt = {name: row[name] for name in ("emotion", "emotions")}
-                item_id = f"{row['source_id']}-{digest(row['content_sha256'], found, felt, length=12)}"
-                inputs = {"recording": recording(row) | felt, "knows_speakers": knows, **found}
+                taken = self._takes_whole(row)
+                item_id = f"{row['source_id']}-{digest(row['content_sha256'], found, felt, taken, length=12)}"
+                inputs = {
+                    "recording": recording(row) | felt,
+                    "knows_speakers": knows,
+                    "whole": taken,
+                    **found,
+                }
                 yield Item(item_id, row["source_id"], inputs, media_s(row))
+
+    def _takes_whole(self, row: dict[str, Any]) -> bool:
+        """Whether a recording is cut as a whole, not where speech is."""
+        return self.config.whole == "all" or (self.config.whole == "captioned" and bool(row["caption"]))
 
     def run_item(self, item: Item, workspace: Workspace) -> list[Row]:
         """Propose clips, measure them against the limits, keep or reject."""
         store, inputs = workspace.store, item.inputs
+        if is_document(inputs["recording"]):
+            return list(document_rows(item, workspace, self.config))
         speech = seen = sound = None
         if "watch" in inputs:
             told = inputs["who"] | {"asked": inputs["knows_speakers"]} if "who" in inputs else None
@@ -142,7 +156,10 @@ class Select(Step[SelectConfig]):
             words = read_words(store, inputs["words"]) if "words" in inputs else []
             sound = read_sound(store, inputs["listen"], inputs.get("voices"), zero_s)
             speech = speech_of(sound.speech, zero_s, self.config, words)
-        spans, outside = self._spans(item, propose(speech, seen, self.config))
+        if inputs.get("whole"):
+            spans, outside = whole(inputs, self.config, silent="listen" in inputs and sound is None)
+        else:
+            spans, outside = placed(inputs, propose(speech, seen, self.config), self.config)
         told = speech.words if speech is not None and "words" in inputs else None
         missing = inputs["words"]["words_missing"] if "words" in inputs else None
         measured = _Measured(seen, sound, told, Reason(missing or Reason.NO_TEXT))
@@ -162,34 +179,9 @@ class Select(Step[SelectConfig]):
                 heard = span.stop
             yield row
 
-    def _spans(
-        self, item: Item, proposals: Sequence[Proposal]
-    ) -> tuple[list[tuple[Span, Proposal]], list[tuple[float, float]]]:
-        """Proposals on the grid, none overlapping the last of its track; and speech without a picture."""
-        low, high, anchor = _bounds(item.inputs, need_video=self.config.need_video)
-        spans: list[tuple[Span, Proposal]] = []
-        outside: list[tuple[float, float]] = []
-        ends: dict[int | None, Fraction] = {}
-        for one in proposals:
-            after = max(low, ends.get(one.track, low))
-            span = snap(
-                one.start_s, one.stop_s, anchor=anchor, low=after, high=high, max_s=self.config.max_chunk_s
-            )
-            if span is not None:
-                spans.append((span, one))
-                ends[one.track] = span.stop
-            if one.track is None:
-                for begin, end in (
-                    (one.start_s, min(one.stop_s, float(low))),
-                    (max(one.start_s, float(high)), one.stop_s),
-                ):
-                    if end - begin > OUTSIDE_S:
-                        outside.append((begin, end))
-        return spans, outside
-
     def _outside(self, item: Item, start_s: float, stop_s: float) -> Row:
         """Speech before the picture begins or after it ends: rejected in a row of its own."""
-        anchor = _bounds(item.inputs, need_video=True)[2]
+        anchor = bounds(item.inputs, need_video=True)[2]
         tick = round((start_s - float(anchor)) * TICK_HZ)
         measures = {
             "start": rational(anchor + Fraction(tick, TICK_HZ)),
@@ -198,7 +190,7 @@ class Select(Step[SelectConfig]):
             "has_audio": True,
         }
         key = sample_key(str(item.source_id), None, tick)
-        return _skipped(item.row(key, measures=measures), [Limit(Reason.NO_VIDEO)])
+        return skipped(item.row(key, measures=measures), [Limit(Reason.NO_VIDEO)])
 
     def _damaged_audio(self, item: Item) -> list[Limit]:
         listened, most = item.inputs.get("listen"), self.config.max_audio_gap_share
@@ -215,7 +207,7 @@ class Select(Step[SelectConfig]):
         config = self.config
         limits: list[Limit] = []
         if config.need_video or "listen" not in item.inputs:
-            low, high, _ = _bounds(item.inputs, need_video=True)
+            low, high, _ = bounds(item.inputs, need_video=True)
             whole = judge_face(seen, Span(low, high, 0), config, Proposal(float(low), float(high)))
             limits.extend(one for one in whole.failed if one.reason in WHOLE_SOURCE_LIMITS)
         if "listen" not in item.inputs:
@@ -226,9 +218,11 @@ class Select(Step[SelectConfig]):
             if loss_db is not None and loss_db > config.max_mix_loss_db:
                 limits.append(Limit(Reason.CHANNELS_CANCEL, loss_db, config.max_mix_loss_db))
             limits.append(Limit(Reason.SILENT_AUDIO, loudest, config.silence_dbfs))
+        elif item.inputs.get("whole"):
+            limits.append(Limit(Reason.CHUNK_SHORT, item.media_s, config.min_chunk_s))
         else:
             limits.append(Limit(Reason.NO_SPEECH))
-        return _skipped(item.row(), limits)
+        return skipped(item.row(), limits)
 
     def _judge(self, item: Item, span: Span, measured: _Measured, proposal: Proposal) -> Row:
         config = self.config
@@ -248,7 +242,11 @@ class Select(Step[SelectConfig]):
         heard: dict[str, Any] = {}
         if measured.sound is not None:
             heard, faults = judge_sound(
-                measured.sound, span, config, identity=verdict.measures.get("identity")
+                measured.sound,
+                span,
+                config,
+                identity=verdict.measures.get("identity"),
+                whole=proposal.whole,
             )
             limits.extend(faults)
         n_words = measured.n_words(span)
@@ -271,30 +269,4 @@ class Select(Step[SelectConfig]):
             "failed_limits": [limit.record() for limit in verdict.failed],
         }
         row = item.row(key, measures=measures_of_row)
-        return _skipped(row, limits) if limits else row
-
-
-def _skipped(row: Row, limits: list[Limit]) -> Row:
-    measures = {**row.measures, "failed_limits": [limit.record() for limit in limits]}
-    detail = "; ".join(map(str, limits))
-    return replace(row, status=Status.SKIPPED, reason=limits[0].reason, detail=detail, measures=measures)
-
-
-def _bounds(inputs: dict[str, Any], *, need_video: bool) -> tuple[Fraction, Fraction, Fraction]:
-    """Where a clip may lie, and the anchor of the grid (the first frame, else the first sample).
-
-    Inside both streams; where the picture may be missing, inside the audio.
-    """
-    spans = []
-    if "watch" in inputs:
-        first, last = Fraction(inputs["watch"]["first_frame"]), Fraction(inputs["watch"]["last_frame"])
-        n_frames = inputs["watch"]["n_frames"]
-        interval = (last - first) / (n_frames - 1) if n_frames > 1 else Fraction(1, 25)
-        spans.append((first, last + interval))
-    if "listen" in inputs:
-        start = Fraction(inputs["listen"]["start"])
-        spans.append((start, start + Fraction(inputs["listen"]["duration_s"]).limit_denominator(16_000)))
-    anchor = spans[0][0]
-    if not need_video and "listen" in inputs:
-        spans = spans[-1:]
-    return max(low for low, _ in spans), min(high for _, high in spans), anchor
+        return skipped(row, limits) if limits else row

@@ -37,6 +37,9 @@ SOUND_MEASURES = {
 SNR_CONTEXT_S = 5.0
 """A clip is cut closely round its speech: its noise is heard in the pauses before and after it."""
 
+OF_SPEECH = (Reason.LOW_QUALITY, Reason.NOISY, Reason.OTHER_VOICE, Reason.MUSIC, Reason.SINGING)
+"""Limits on speech and on what is heard beside it, which may be the point of a recording taken whole."""
+
 _OF_THE_SOURCE = ("clipped_share", "bandwidth_hz", "mix_loss_db")
 
 
@@ -76,21 +79,22 @@ def read_sound(store: Store, listened: dict[str, Any], told: dict[str, Any] | No
 
 
 def judge_sound(
-    sound: Sound, span: Span, config: SelectConfig, *, identity: int | None
+    sound: Sound, span: Span, config: SelectConfig, *, identity: int | None, whole: bool = False
 ) -> tuple[dict[str, Any], list[Limit]]:
     """The measures of a span, and every limit they fail; what was not measured fails none.
 
-    `identity` is that of the clip's face.
+    `identity` is that of the clip's face. A piece of a `whole` recording fails no limit on speech (its
+    quality, its noise, other voices, music and singing beside it), and it fails where it is silent. DNSMOS
+    judges speech: of such a piece without any, it is not told.
     """
     from extractors.audio_events import CLASSES
     from extractors.audio_quality import vad_snr_db
     from extractors.dnsmos import opinion_over
 
     start_s, stop_s = float(span.start) - sound.zero_s, float(span.stop) - sound.zero_s
-    around = slice(
-        max(0, round((start_s - SNR_CONTEXT_S) / HOP_S)), max(0, round((stop_s + SNR_CONTEXT_S) / HOP_S))
-    )
-    opinion = opinion_over(sound.opinions, start_s, stop_s) or {}
+    around = _hops(start_s - SNR_CONTEXT_S, stop_s + SNR_CONTEXT_S)
+    heard = not whole or _has_speech(sound, start_s, stop_s, config.speech_threshold)
+    opinion = (opinion_over(sound.opinions, start_s, stop_s) if heard else None) or {}
     seconds = sound.events[max(0, int(start_s)) : max(0, int(np.ceil(stop_s)))]
     shares = {
         f"{name}_share": float((seconds[:, CLASSES.index(name)] > 0.5).mean()) if len(seconds) else None
@@ -115,8 +119,27 @@ def judge_sound(
         (Reason.SINGING, measures["singing_share"], config.max_singing_share),
         (Reason.CHANNELS_CANCEL, measures["mix_loss_db"], config.max_mix_loss_db),
     ]
+    if whole:
+        loudest = _loudest_dbfs(sound, start_s, stop_s)
+        at_least = [(Reason.SILENT_AUDIO, loudest, config.silence_dbfs), *at_least]
+        at_least = [one for one in at_least if one[0] not in OF_SPEECH]
+        at_most = [one for one in at_most if one[0] not in OF_SPEECH]
     below = [Limit(*one) for one in at_least if one[1] is not None and one[1] < one[2]]
     return measures, below + [Limit(*one) for one in at_most if one[1] is not None and one[1] > one[2]]
+
+
+def _loudest_dbfs(sound: Sound, start_s: float, stop_s: float) -> float | None:
+    """The loudest hop that lies in the span; None where there is none."""
+    inside = sound.level_dbfs[_hops(start_s, stop_s)]
+    return float(inside.max()) if len(inside) else None
+
+
+def _has_speech(sound: Sound, start_s: float, stop_s: float, threshold: float) -> bool:
+    return bool((sound.speech[_hops(start_s, stop_s)] >= threshold).any())
+
+
+def _hops(start_s: float, stop_s: float) -> slice:
+    return slice(max(0, round(start_s / HOP_S)), max(0, round(stop_s / HOP_S)))
 
 
 def _voice(sound: Sound, start_s: float, stop_s: float, identity: int | None) -> dict[str, Any]:

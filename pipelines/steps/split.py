@@ -21,6 +21,7 @@ from manifests.splits import Linked, assign, balance, from_table, to_table
 from manifests.store import Store
 from pipelines.sections import PackConfig
 from pipelines.step import Item, Resources, Step, Workspace
+from pipelines.steps.documents import is_document
 from pipelines.steps.ingest import media_s
 from pipelines.steps.people import people_of
 
@@ -29,6 +30,10 @@ if TYPE_CHECKING:
 
 FOLDER = "splits"
 """Below the output folder: the tables, and beside each what came out (`.json`)."""
+
+DOCUMENT_S_A_BYTE = 1e-9
+"""Text takes no time. Documents are balanced among themselves, by their length; against the hours of
+recordings they weigh so little that adding them moves no recording."""
 
 
 class Split(Step[PackConfig]):
@@ -88,7 +93,7 @@ def linked(corpus: Corpus) -> list[Linked]:
             row["source_id"],
             links=frozenset(_names(row)),
             seen=frozenset(seen.get(row["source_id"], ())),
-            duration_s=media_s(row),
+            duration_s=row["bytes"] * DOCUMENT_S_A_BYTE if is_document(row) else media_s(row),
             traits=frozenset(_traits(row)),
             given=row["split"],
         )
@@ -106,6 +111,8 @@ def _names(row: dict[str, Any]) -> Iterable[str]:
 
 
 def _traits(row: dict[str, Any]) -> Iterable[str]:
+    if is_document(row):
+        yield "medium=text"
     if row["language"]:
         yield f"language={row['language'].replace('_', '-').split('-')[0].lower()}"
     if row["emotion"]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -45,6 +45,7 @@ class Tokenize(Step[TokenizeConfig]):
             pa.field("missing", pa.string()),  # JSON: codec -> reason
         ]
     )
+    maker: ClassVar[str | None] = None  # the step whose clips are read; by default the first over clips
 
     @property
     def wanted(self) -> bool:
@@ -54,7 +55,7 @@ class Tokenize(Step[TokenizeConfig]):
     def plan(self, corpus: Corpus) -> Iterable[Item]:
         """Every clip that was cut, if tokens are wanted."""
         if self.wanted:
-            yield from clip_items(corpus, (SOUND,))
+            yield from clip_items(corpus, (SOUND,), self.maker)
 
     def weights(self) -> tuple[str, ...]:
         """Those of the codecs, but for codecs that run untrained."""

@@ -69,3 +69,27 @@ def test_nothing_usable_is_said(tmp_path: Path) -> None:
     make(tmp_path, ["a.mp4"])
     with pytest.raises(SidecarError, match="no such file"):
         list_folder(tmp_path, sidecar=tmp_path / "labels.csv")
+
+
+def test_a_text_is_a_source_only_where_the_sidecar_says_so(tmp_path: Path) -> None:
+    make(tmp_path, ["talk.mp4", "talk.txt", "essay.txt", "notes.txt", "other/essay.txt"])
+    (tmp_path / "sidecar.csv").write_text(
+        "path,task,language\ntalk.mp4,asr,\nessay.txt,text_continuation,en\nnotes.txt,asr,\n"
+    )
+    found = list_folder(tmp_path)
+    assert [(one.path, one.labels) for one in found.sources] == [
+        ("essay.txt", {"task": "text_continuation", "language": "en"}),
+        ("talk.mp4", {"task": "asr"}),
+    ]
+    essay, talk = found.sources
+    assert essay.transcript is None and talk.transcript is not None
+    assert [(one.where, str(one.reason)) for one in found.complaints] == [
+        ("sidecar.csv line 4", "sidecar_unmatched")
+    ]
+    assert [one.path for one in list_folder(tmp_path, pattern="*.mp4").sources] == ["talk.mp4"]
+
+
+def test_a_single_text_is_no_recording(tmp_path: Path) -> None:
+    make(tmp_path, ["essay.txt"])
+    with pytest.raises(CorpusError, match="--reader text"):
+        list_folder(tmp_path / "essay.txt")

@@ -300,7 +300,7 @@ def _task(header: dict[str, Any]) -> None:
 
 @pytest.mark.slow
 def test_sound_alone_is_tagged_too(media: Path, everything: Path, tmp_path: Path) -> None:
-    """Fisher has no picture, and captions may be of any recording in which somebody speaks."""
+    """Fisher has no picture, and captions may be of any recording."""
     folder = tmp_path / "clips"
     folder.mkdir()
     (folder / "read.ogg").symlink_to(media / "audio" / "libri_198-209-0000.ogg")

@@ -79,8 +79,8 @@ def test_what_is_counted(page: str) -> None:
     assert "3 samples, 2.00 min, version 1.0.0." in page
     assert row_of(page, "train")[1:3] + row_of(page, "train")[4:] == ["2", "1.83 min", "1", "2", "2", "2"]
     assert row_of(page, "valid")[1:3] + row_of(page, "valid")[4:] == ["1", "0.17 min", "1", "1", "1", "0"]
-    assert row_of(page, "CC-BY-4.0") == ["CC-BY-4.0", "1.83 min", "91.7 %"]
-    assert row_of(page, "research") == ["research", "1.50 min", "75.0 %"]
+    assert row_of(page, "CC-BY-4.0") == ["CC-BY-4.0", "2", "1.83 min", "91.7 %"]
+    assert row_of(page, "research") == ["research", "1", "1.50 min", "75.0 %"]
     assert row_of(page, "SNR, dB") == ["SNR, dB", "3", "10.00", "20.00", "30.00"]
     assert row_of(page, "`turns.json`")[-1] == "2 of 3"
 

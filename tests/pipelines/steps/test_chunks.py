@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.steps.chunks import face_runs, snap
+from pipelines.steps.chunks import even_spans, face_runs, snap
 
 TICK = Fraction(1, 25)
 times = st.fractions(min_value=-2, max_value=4000, max_denominator=90_000)
@@ -57,3 +58,22 @@ def test_face_runs_break_at_gaps_and_at_the_limit() -> None:
         (12.98, 22.96),
     ]
     assert face_runs(np.zeros(0), max_gap_s=1, max_chunk_s=1) == []
+
+
+@given(low=times, length=lengths, offset=shares, max_s=st.floats(1, 60))
+def test_even_spans_take_all_of_the_media_in_the_fewest_pieces(
+    low: Fraction, length: Fraction, offset: Fraction, max_s: float
+) -> None:
+    anchor, high = low - offset, low + length
+    spans = even_spans(low, high, anchor=anchor, max_s=max_s)
+    frame = 2 * TICK
+    if not spans:
+        assert length < TICK + frame
+        return
+    assert all(one.start == anchor + one.tick * TICK for one in spans)
+    assert all(one.stop == later.start for one, later in pairwise(spans)), "no gap and no overlap"
+    assert 0 <= spans[0].start - low < TICK and 0 <= high - spans[-1].stop < frame
+    sizes = [(one.stop - one.start) / frame for one in spans]
+    assert all(size.denominator == 1 for size in sizes) and max(sizes) - min(sizes) <= 1
+    most = Fraction(max_s).limit_denominator(100_000) // frame
+    assert max(sizes) <= most and sum(sizes) > most * (len(spans) - 1), "one piece less would not do"

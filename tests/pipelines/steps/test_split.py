@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from fractions import Fraction
 from pathlib import Path
+from typing import Any, cast
 
 import pyarrow.parquet as pq
 import pytest
 
+from manifests.sidecar import LABELS
 from manifests.sources.folder import list_folder
-from manifests.splits import from_table
+from manifests.splits import assign, from_table
 from manifests.store import Store
 from pipelines.build import Built, build, build_steps
 from pipelines.config import load_config
@@ -18,6 +20,7 @@ from pipelines.corpus import Corpus
 from pipelines.engine import LocalEngine
 from pipelines.look import read_sample
 from pipelines.reporter import QuietReporter
+from pipelines.steps.split import linked
 
 SOUND = ["listen.dnsmos=false", "listen.events=false", "cut.members=[flac]"]
 
@@ -118,3 +121,43 @@ def test_one_face_is_one_split(media: Path, tmp_path: Path) -> None:
     low_s, high_s = max(0.0, 0.5 - late_s), min(header["duration_s"], 1.5 - late_s)
     assert high_s > low_s and header["emotion"] == "happy"
     assert header["emotions"] == [["happy", pytest.approx(low_s), pytest.approx(high_s), None]]
+
+
+class Listed:
+    """As much of a corpus as `linked` asks for."""
+
+    def __init__(self, rows: list[dict[str, Any]]) -> None:
+        self._rows = rows
+
+    def rows(self, name: str) -> list[dict[str, Any]]:
+        return self._rows if name == "ingest" else []
+
+
+def source(name: str, **facts: Any) -> dict[str, Any]:
+    row = {"source_id": name, "status": "ok", **dict.fromkeys(LABELS)}
+    return row | dict.fromkeys(("video_start", "video_stop", "audio_start", "audio_stop")) | facts
+
+
+def test_documents_move_no_recording_and_are_balanced_by_their_length() -> None:
+    """5 000 documents to a hundred recordings: by seconds or by number they would fill the shares alone."""
+    shares = {"train": 0.8, "valid": 0.1, "test": 0.1}
+    talks = [
+        source(
+            f"talk{n}",
+            container="mp4",
+            bytes=1,
+            audio_start="0/1",
+            audio_stop=f"{60 + n % 7}/1",
+            language="en",
+        )
+        for n in range(100)
+    ]
+    texts = [
+        source(f"text{n}", container="text", bytes=100 + 10 * (n % 300), language="en") for n in range(5000)
+    ]
+    alone = assign(linked(cast(Corpus, Listed(talks))), shares).splits
+    mixed = assign(linked(cast(Corpus, Listed(talks + texts))), shares).splits
+    assert {one["source_id"]: mixed[one["source_id"]] for one in talks} == alone
+    for split, share in shares.items():
+        inside = sum(one["bytes"] for one in texts if mixed[one["source_id"]] == split)
+        assert inside / sum(one["bytes"] for one in texts) == pytest.approx(share, abs=0.002)
