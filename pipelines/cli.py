@@ -30,15 +30,15 @@ from pipelines.cli_options import (
     Sidecar,
     StageFolder,
     Workers,
+    chosen_engine,
 )
 from pipelines.cli_people import people
 from pipelines.cli_sets import sets
 from pipelines.cli_tools import tools
-from pipelines.exits import balance, fail, tell_left_out, user_errors
+from pipelines.exits import balance, tell_left_out, user_errors
 
 if TYPE_CHECKING:
     from pipelines.corpus import Corpus
-    from pipelines.engine import Engine
     from pipelines.sections import BuildConfig
 
 app = typer.Typer(
@@ -67,6 +67,7 @@ def _corpus(
     reader: str,
     reader_options: list[str] | None,
     stage: Path | None,
+    quiet: bool = False,
 ) -> Corpus:
     from manifests.store import Store
     from pipelines.build import build_steps
@@ -74,21 +75,16 @@ def _corpus(
     from pipelines.listing import read_listing
 
     listed = read_listing(
-        clips, out, reader=reader, options=reader_options or (), stage=stage, sidecar=sidecar
+        clips,
+        out,
+        reader=reader,
+        options=reader_options or (),
+        stage=stage,
+        sidecar=sidecar,
+        quiet=quiet,
     )
     tell_left_out(listed.left_out)
     return Corpus(Store(out), listed.root, listed.listing, build_steps(config), unit_s=config.engine.unit_s)
-
-
-def _engine(
-    kind: str, workers: int | None, address: str | None, corpus: Corpus, config: BuildConfig
-) -> Engine:
-    from pipelines.engine import LocalEngine
-    from pipelines.engine_ray import RayEngine
-
-    if kind == "local":
-        return LocalEngine()
-    return RayEngine.of(config.engine, corpus.steps.values(), workers=workers, address=address)
 
 
 @app.command()
@@ -126,9 +122,6 @@ def build(
         from pipelines.reporter import make_reporter
         from pipelines.summary import summary_tables
 
-        wrong = set(retry or ()) - {"failed", "quarantined"}
-        if wrong:
-            fail(f"--retry {', '.join(wrong)}: expected failed or quarantined", 2)
         if allow_untrained:
             settings = [*(settings or ()), "tokenize.allow_untrained=true"]
         chosen = load_config(preset=preset or DEFAULT, path=config, overrides=settings or ())
@@ -140,11 +133,12 @@ def build(
             reader=reader,
             reader_options=reader_options,
             stage=stage,
+            quiet=quiet,
         )
         built = building.build(
             corpus,
             chosen,
-            engine=_engine(engine, workers, ray_address, corpus, chosen),
+            engine=chosen_engine(engine, workers, ray_address, corpus, chosen.engine),
             reporter=make_reporter(quiet=quiet),
             retry=retry or (),
             break_lock=break_lock,

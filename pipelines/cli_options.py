@@ -1,11 +1,25 @@
-"""Options that several commands share, each worded once."""
+"""Options that several commands share, each worded once, and the engine that they choose."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+
+if TYPE_CHECKING:
+    from pipelines.corpus import Corpus
+    from pipelines.engine import Engine
+    from pipelines.sections import EngineConfig
+
+
+def _statuses(retry: list[str] | None) -> list[str]:
+    """Typer knows no list of choices."""
+    wrong = set(retry or ()) - {"failed", "quarantined"}
+    if wrong:
+        raise typer.BadParameter(f"{', '.join(sorted(wrong))}: expected failed or quarantined")
+    return retry or []
+
 
 OutFolder = Annotated[str, typer.Option(help="Output folder, or s3://… or gs://….")]
 Settings = Annotated[
@@ -26,7 +40,20 @@ EngineKind = Annotated[Literal["ray", "local"], typer.Option(help="local: this p
 Workers = Annotated[int | None, typer.Option(min=1, help="Default: one a CPU.")]
 RayAddress = Annotated[str | None, typer.Option(help="Join a cluster instead of starting Ray.")]
 Retry = Annotated[
-    list[str] | None, typer.Option(help="failed or quarantined: try those items again. Repeatable.")
+    list[str] | None,
+    typer.Option(callback=_statuses, help="failed or quarantined: try those items again. Repeatable."),
 ]
 BreakLock = Annotated[bool, typer.Option(help="Take over the lock of a run that is gone.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print only errors.")]
+
+
+def chosen_engine(
+    kind: str, workers: int | None, address: str | None, corpus: Corpus, config: EngineConfig
+) -> Engine:
+    """The engine that `--engine`, `--workers` and `--ray-address` ask for."""
+    from pipelines.engine import LocalEngine
+    from pipelines.engine_ray import RayEngine
+
+    if kind == "local":
+        return LocalEngine()
+    return RayEngine.of(config, corpus.steps.values(), workers=workers, address=address)

@@ -21,6 +21,7 @@ from pipelines.cli_options import (
     Sidecar,
     StageFolder,
     Workers,
+    chosen_engine,
 )
 from pipelines.cli_tools import CorpusUrl
 from pipelines.exits import balance, fail, tell_left_out, user_errors
@@ -28,35 +29,8 @@ from pipelines.exits import balance, fail, tell_left_out, user_errors
 if TYPE_CHECKING:
     from pipelines.accounting import Account
     from pipelines.corpus import Corpus
-    from pipelines.engine import Engine
-    from pipelines.reporter import Reporter
-    from pipelines.sections import EngineConfig
 
 sets = typer.Typer()
-
-
-def _engine(
-    kind: str, corpus: Corpus, config: EngineConfig, workers: int | None, address: str | None
-) -> Engine:
-    from pipelines.engine import LocalEngine
-    from pipelines.engine_ray import RayEngine
-
-    if kind == "local":
-        return LocalEngine()
-    return RayEngine.of(config, corpus.steps.values(), workers=workers, address=address)
-
-
-def _reporter(quiet: bool) -> Reporter:
-    from pipelines.reporter import make_reporter
-
-    return make_reporter(quiet=quiet)
-
-
-def _statuses(retry: list[str] | None) -> list[str]:
-    wrong = set(retry or ()) - {"failed", "quarantined"}
-    if wrong:
-        fail(f"--retry {', '.join(wrong)}: expected failed or quarantined", 2)
-    return retry or []
 
 
 def _finish(corpus: Corpus, books: Account, names: tuple[str, str], *, quiet: bool) -> None:
@@ -98,6 +72,7 @@ def testset(
     Resumes where an earlier run stopped. The set's README.md shows what came of it.
     """
     with user_errors():
+        from pipelines.reporter import make_reporter
         from pipelines.testsets.testset import load_grid, make_set, open_set
 
         if config is None and preset is None:
@@ -106,9 +81,13 @@ def testset(
         chosen += ["materialize=true"] if materialize else []
         chosen += ["mix.plans_only=true"] if plans_only else []
         found = open_set(corpus, out, load_grid(preset=preset, path=config, overrides=chosen))
-        run_engine = _engine(engine, found, found.grid.engine, workers, ray_address)
+        run_engine = chosen_engine(engine, workers, ray_address, found, found.grid.engine)
         made = make_set(
-            found, engine=run_engine, reporter=_reporter(quiet), retry=_statuses(retry), break_lock=break_lock
+            found,
+            engine=run_engine,
+            reporter=make_reporter(quiet=quiet),
+            retry=retry or (),
+            break_lock=break_lock,
         )
         if not quiet and not made.account.problems:
             typer.echo(f"The card: {out.rstrip('/')}/README.md")
@@ -130,16 +109,16 @@ def export(
     """Write a corpus as a trainer's own loader reads it. Resumes where an earlier run stopped.
 
     Formats: avhubert, vsp-llm, auto-avsr, llama-avsr, moshi, vap, latentsync, dualhyp, energon, lhotse-shar,
-    hf-datasets, full-duplex-bench.
+    hf-datasets, full-duplex-bench, avlm.
     """
     with user_errors():
         from manifests.exports.run import run_export
-        from pipelines.exporting import options_of, options_table, report_table
+        from pipelines.exporting import layout_class, options_of, options_table, report_table
 
         if list_options:
             Console().print(options_table(layout))
             return
-        report = run_export(corpus, layout, out, options_of(settings or ()))
+        report = run_export(corpus, layout_class(layout), out, options_of(settings or ()))
         Console().print(report_table(report))
         for note in report.notes:
             typer.echo(note)
@@ -180,6 +159,7 @@ def dialogue_synth(
     """
     with user_errors():
         from pipelines.dialogues.dialogues import load_synth, make_dialogues, open_synth
+        from pipelines.reporter import make_reporter
 
         if (llm_base_url is None) != (llm_model is None):
             fail("--llm-base-url and --llm-model go together", 2)
@@ -189,11 +169,46 @@ def dialogue_synth(
         if voice:
             chosen.append(f"speak.voices=[{', '.join(voice)}]")
         found = open_synth(scripts, out, load_synth(preset=preset, path=config, overrides=chosen))
-        run_engine = _engine(engine, found, found.config.engine, workers, ray_address)
+        run_engine = chosen_engine(engine, workers, ray_address, found, found.config.engine)
         made = make_dialogues(
-            found, engine=run_engine, reporter=_reporter(quiet), retry=_statuses(retry), break_lock=break_lock
+            found,
+            engine=run_engine,
+            reporter=make_reporter(quiet=quiet),
+            retry=retry or (),
+            break_lock=break_lock,
         )
         _finish(found, made.account, ("dialogues", "utterances"), quiet=quiet)
+
+
+@dialogue.command("scripts")
+def dialogue_scripts(
+    corpus: CorpusUrl,
+    out: Annotated[Path, typer.Option(dir_okay=False, help="scripts.jsonl: a dialogue a line.")],
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", help="splits, order, max_gap_s, max_turns, history: option=value. See docs/rewriting.md."
+        ),
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace other scripts.")] = False,
+    quiet: Quiet = False,
+) -> None:
+    """Make scripts for `dialogue synth` of a finished corpus: clips that name their conversation, or
+    dialogues.
+
+    What cannot become one is told with its reason; the table beside the scripts has a row for each sample.
+    """
+    with user_errors():
+        from manifests.corpus_reader import CorpusReader
+        from pipelines.config import PRESETS, load_as
+        from pipelines.dialogues.script_turns import ScriptsConfig
+        from pipelines.dialogues.scripting import make_scripts, scripts_table, write_scripts
+
+        made = make_scripts(CorpusReader(corpus), load_as(ScriptsConfig, PRESETS, overrides=settings or ()))
+        written = write_scripts(made, out, overwrite=overwrite)
+        if not quiet:
+            Console().print(scripts_table(made))
+            typer.echo(f"{out}: {'written' if written else 'as it was'}")
 
 
 @dialogue.command("real")
@@ -223,20 +238,27 @@ def dialogue_real(
     with user_errors():
         from pipelines.dialogues.real.real import load_real, make_real, open_real
         from pipelines.listing import read_listing
+        from pipelines.reporter import make_reporter
 
         chosen = load_real(preset=preset, path=config, overrides=settings or ())
         listed = read_listing(
-            recordings, out, reader=reader, options=reader_options or (), stage=stage, sidecar=sidecar
+            recordings,
+            out,
+            reader=reader,
+            options=reader_options or (),
+            stage=stage,
+            sidecar=sidecar,
+            quiet=quiet,
         )
         tell_left_out(listed.left_out)
         found = open_real(listed.listing, listed.root, out, chosen)
-        run_engine = _engine(engine, found, chosen.engine, workers, ray_address)
+        run_engine = chosen_engine(engine, workers, ray_address, found, chosen.engine)
         made = make_real(
             found,
             chosen,
             engine=run_engine,
-            reporter=_reporter(quiet),
-            retry=_statuses(retry),
+            reporter=make_reporter(quiet=quiet),
+            retry=retry or (),
             break_lock=break_lock,
         )
         _finish(found, made.account, ("recordings", "windows"), quiet=quiet)
