@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
@@ -39,20 +39,20 @@ def account(corpus: Corpus) -> Account:
     A problem is a planned item without a row, a source or clip without an end, or an end that two
     steps tell differently: each is named.
     """
-    problems = [f"step {name}: {count} planned items have no row" for name, count in _unanswered(corpus)]
+    problems = unanswered(corpus)
     in_shards = list(packed(corpus))
     clips = list(_clips(corpus, in_shards))
     rows = [*_sources(corpus, clips), *clips]
     listed = {source.id for source in corpus.listing.sources}
     told = {row["key"] for row in rows if row["kind"] == "source"}
     problems.extend(f"source {one}: no end" for one in sorted(listed - told))
-    problems.extend(f"{row['kind']} {row['key']}: still {row['status']}" for row in rows if _is_open(row))
+    problems.extend(without_end(rows))
     times = Counter(row["key"] for row in in_shards)
     kept = {row["key"] for row in clips if row["status"] == Status.OK}
     problems.extend(f"clip {key}: in {times[key]} shards" for key in kept if times[key] != 1)
     problems.extend(f"clip {key}: in a shard but not kept" for key in times if key not in kept)
-    rows.extend(_complaints(corpus))
-    problems.extend(_whole_corpus_problems(corpus))
+    rows.extend(complaints(corpus))
+    problems.extend(whole_corpus_problems(corpus))
     return Account(
         rows=tuple(sorted(rows, key=lambda row: (row["kind"], row["key"]))),
         problems=tuple(problems),
@@ -69,20 +69,30 @@ def index_table(corpus: Corpus) -> pa.Table:
     return table
 
 
-def _is_open(row: dict[str, Any]) -> bool:
-    return row["status"] not in set(Status)
-
-
-def _unanswered(corpus: Corpus) -> Iterator[tuple[str, int]]:
+def unanswered(corpus: Corpus) -> list[str]:
+    """Steps with planned items that have no row."""
+    told = []
     for name in corpus.steps:
         answered = {row["item"] for row in corpus.rows(name)}
         missing = len(corpus.items(name).keys() - answered)
         if missing:
-            yield name, missing
+            told.append(f"step {name}: {missing} planned items have no row")
+    return told
 
 
-def _line(kind: str, key: str, **facts: Any) -> dict[str, Any]:
+def without_end(lines: Iterable[dict[str, Any]]) -> list[str]:
+    """Lines of a manifest that are still open."""
+    return [f"{line['kind']} {line['key']}: no end" for line in lines if line["status"] not in set(Status)]
+
+
+def manifest_line(kind: str, key: str, **facts: Any) -> dict[str, Any]:
+    """A line of a manifest: what is not told of it is null."""
     return {**dict.fromkeys(MANIFEST.names), "kind": kind, "key": key, **facts}
+
+
+def end_of(row: dict[str, Any]) -> dict[str, Any]:
+    """How a row of a receipt ended."""
+    return {name: row[name] for name in ("status", "reason", "detail")}
 
 
 def _sources(corpus: Corpus, clips: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
@@ -98,12 +108,12 @@ def _sources(corpus: Corpus, clips: list[dict[str, Any]]) -> Iterator[dict[str, 
         selected.setdefault(row["source_id"], []).append(row)
     for source in corpus.listing.sources:
         told = [(name, found[name][source.id]) for name in measuring if source.id in found[name]]
-        line = _line(
+        line = manifest_line(
             "source", source.id, source_id=source.id, path=shown(source.path), status="open", step=None
         )
         bad = next(((name, row) for name, row in told if row["status"] in ("failed", "quarantined")), None)
         if bad:
-            line |= {"step": bad[0], **_end(bad[1])}
+            line |= {"step": bad[0], **end_of(bad[1])}
         elif source.id in kept:
             line |= {"step": "pack", "status": str(Status.OK)}
         elif source.id in selected:
@@ -113,7 +123,7 @@ def _sources(corpus: Corpus, clips: list[dict[str, Any]]) -> Iterator[dict[str, 
 
 def _source_without_clip(rows: list[dict[str, Any]], clips: list[dict[str, Any]]) -> dict[str, Any]:
     """The end of a source none of whose clips was kept: the most frequent reason among them."""
-    ends = clips or [_end(row) for row in rows]
+    ends = clips or [end_of(row) for row in rows]
     reason = Counter(str(row["reason"]) for row in ends).most_common(1)[0][0]
     worst = next(row for row in ends if str(row["reason"]) == reason)
     limits = sorted({limit["reason"] for row in rows for limit in row["failed_limits"] or []})
@@ -125,10 +135,6 @@ def _source_without_clip(rows: list[dict[str, Any]], clips: list[dict[str, Any]]
     }
 
 
-def _end(row: dict[str, Any]) -> dict[str, Any]:
-    return {"status": row["status"], "reason": row["reason"], "detail": row["detail"]}
-
-
 def _clips(corpus: Corpus, in_shards: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     """A clip that select rejected ends there; one it kept ends where a step over clips first failed it."""
     paths = {source.id: shown(source.path) for source in corpus.listing.sources}
@@ -137,12 +143,12 @@ def _clips(corpus: Corpus, in_shards: list[dict[str, Any]]) -> Iterator[dict[str
     for row in corpus.rows("select"):
         if row["start"] is None and row["text_start"] is None:
             continue  # a source without any clip: told as a source
-        line = _line("clip", row["key"], source_id=row["source_id"], path=paths.get(row["source_id"]))
+        line = manifest_line("clip", row["key"], source_id=row["source_id"], path=paths.get(row["source_id"]))
         if row["start"] is not None:  # a piece of a document has no time
             line |= {"start_s": float(Fraction(row["start"])), "stop_s": float(Fraction(row["stop"]))}
         line |= {"failed_limits": [limit["reason"] for limit in row["failed_limits"]] or None}
         if row["status"] != Status.OK:
-            yield line | {"step": "select", **_end(row)}
+            yield line | {"step": "select", **end_of(row)}
         else:
             shard = shards.get(row["key"], {})
             place = {"split": shard.get("split"), "shard": shard.get("shard")}
@@ -163,7 +169,7 @@ def _end_of_clip(key: str, told: list[Told]) -> dict[str, Any]:
     end: dict[str, Any] = {"step": told[0][0], "status": "open"}
     for name, planned, rows in told:
         if key in rows:
-            end = {"step": name, **_end(rows[key])}
+            end = {"step": name, **end_of(rows[key])}
         elif key in planned:
             end = {"step": name, "status": "open"}
         if end["status"] != Status.OK:
@@ -196,7 +202,7 @@ def shown(path: str) -> str:
     return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
-def _whole_corpus_problems(corpus: Corpus) -> Iterator[str]:
+def whole_corpus_problems(corpus: Corpus) -> Iterator[str]:
     """Items over the corpus as a whole (shards, gathers) that did not end well belong to no source."""
     for name in corpus.steps:
         for row in corpus.rows(name):
@@ -205,9 +211,10 @@ def _whole_corpus_problems(corpus: Corpus) -> Iterator[str]:
                 yield f"step {name}: {row['key']} is {row['status']} ({row['reason']}): {detail}"
 
 
-def _complaints(corpus: Corpus) -> Iterator[dict[str, Any]]:
+def complaints(corpus: Corpus) -> Iterator[dict[str, Any]]:
+    """A line for everything that a reader found wrong beside the recordings."""
     for number, complaint in enumerate(corpus.listing.complaints):
-        yield _line(
+        yield manifest_line(
             "complaint",
             f"{number:06d} {shown(complaint.where)}",
             path=shown(complaint.where),

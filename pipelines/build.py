@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-import yaml
 
-from manifests.errors import CommandError
-from manifests.reasons import Reason
-from manifests.sidecar import Complaint
-from manifests.sources import Listing, SourceFile
-from manifests.sources.folder import BUILD_MARK
 from manifests.store import Store
 from pipelines.accounting import Account, account, index_table
 from pipelines.config import parse_config
 from pipelines.corpus import Corpus
 from pipelines.engine import Engine
 from pipelines.needs import check_labels
+from pipelines.remembered import (
+    BUILD,
+    LISTING,
+    SETTINGS,
+    read_listing,
+    read_settings,
+    write_listing,
+    write_settings,
+)
 from pipelines.reporter import Reporter
 from pipelines.run import check_steps, run_steps
 from pipelines.sections import BuildConfig
@@ -42,8 +44,6 @@ from pipelines.steps.watch import Watch
 from pipelines.steps.who import Who
 from pipelines.steps.words import Words
 
-SETTINGS = BUILD_MARK
-LISTING = "listing.json"
 MANIFEST = "manifest.parquet"
 INDEX = f"{SHARDS}/index.parquet"
 
@@ -109,22 +109,24 @@ def build(
 def publish(corpus: Corpus) -> Account:
     """Write the manifest and, when the sums balance, the index; then remove shards it has replaced."""
     books = account(corpus)
-    publish_books(corpus.store, books, index_table(corpus) if not books.problems else None)
+    publish_books(corpus, books)
     return books
 
 
-def publish_books(store: Store, books: Account, index: pa.Table | None) -> None:
+def publish_books(corpus: Corpus, books: Account) -> None:
     """Write the manifest and the index, and remove the shards that an index named and this one does not.
 
-    Without an index, because the sums do not balance, index and shards stay as the last good run left them.
+    Where the sums do not balance, index and shards stay as the last good run left them.
     """
+    store = corpus.store
     write_table(store, MANIFEST, books.table())
-    if index is None:
+    if books.problems:
         return
     before: set[str] = set()
     if store.exists(INDEX):
         old = pq.ParquetFile(pa.BufferReader(store.read(INDEX))).read(["shard"])
         before = set(old.column("shard").to_pylist())
+    index = index_table(corpus)
     write_table(store, INDEX, index)
     for name in sorted(before - set(index.column("shard").to_pylist())):
         store.delete(f"{SHARDS}/{name}")
@@ -132,38 +134,23 @@ def publish_books(store: Store, books: Account, index: pa.Table | None) -> None:
 
 def remember(corpus: Corpus, config: BuildConfig) -> None:
     """Keep the config and the listing beside the corpus, for `status`, `replay` and the like."""
-    settings = {"source_root": corpus.source_root, "config": config.model_dump(mode="json")}
-    text = yaml.safe_dump(settings, sort_keys=False, allow_unicode=True)
-    corpus.store.write(SETTINGS, text.encode("utf-8"))
-    corpus.store.write(LISTING, json.dumps(asdict(corpus.listing)).encode("utf-8", "surrogateescape"))
+    write_settings(corpus.store, source_root=corpus.source_root, config=config.model_dump(mode="json"))
+    write_listing(corpus.store, corpus.listing)
 
 
 def _removed_since_last_run(corpus: Corpus) -> tuple[str, ...]:
     """Paths that the last run listed and this one does not: a deleted file, or a disk half mounted."""
     if not corpus.store.exists(LISTING):
         return ()
-    before = {source["path"] for source in json.loads(corpus.store.read(LISTING))["sources"]}
+    before = {source.path for source in read_listing(corpus.store).sources}
     return tuple(sorted(before - {source.path for source in corpus.listing.sources}))
-
-
-class NoCorpusError(CommandError, ValueError):
-    """The folder holds no corpus that `build` began."""
 
 
 def recall(url: str) -> tuple[Corpus, BuildConfig]:
     """The corpus that an earlier build left in a folder. Raises NoCorpusError."""
-    store = Store(url)
-    try:
-        settings = yaml.safe_load(store.read(SETTINGS))
-        listed = json.loads(store.read(LISTING))
-    except FileNotFoundError:
-        raise NoCorpusError(f"{url}: no {SETTINGS} there; is it the --out folder of a build?") from None
+    settings, store = read_settings(url, BUILD), Store(url)
     config = parse_config(settings["config"], f"{url}/{SETTINGS}")
-    listing = Listing(
-        tuple(SourceFile(**source) for source in listed["sources"]),
-        tuple(Complaint(one["where"], Reason(one["reason"]), one["detail"]) for one in listed["complaints"]),
-    )
-    return Corpus(store, settings["source_root"], listing, build_steps(config)), config
+    return Corpus(store, settings["source_root"], read_listing(store), build_steps(config)), config
 
 
 def write_table(store: Store, name: str, table: pa.Table) -> None:

@@ -15,12 +15,12 @@ from typing import Any
 from manifests.errors import CommandError
 from manifests.store import Store
 from manifests.tombstones import Tombstones, read_tombstones, write_tombstones
-from pipelines.build import SETTINGS
 from pipelines.forgetting.purge import DELETED, Change, Purge
 from pipelines.forgetting.subject import Subject, find_subject
 from pipelines.forgetting.tars import samples_with_traces
 from pipelines.forgetting.traces import READ_SUFFIXES, Traces
 from pipelines.forgetting.walk import walk
+from pipelines.remembered import SETTINGS
 from pipelines.steps.pack import SHARDS
 
 CENTRES = ("centres", "pitch_centres", "style_centres")

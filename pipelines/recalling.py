@@ -6,12 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import yaml
-
-from manifests.store import Store
 from pipelines.accounting import Account, account
-from pipelines.build import SETTINGS, NoCorpusError, recall
+from pipelines.build import recall
 from pipelines.corpus import Corpus
+from pipelines.remembered import NoCorpusError, read_settings
 
 KNOWN = ("build", "testset", "dialogue synth", "dialogue real")
 """Commands that make a corpus."""
@@ -31,26 +29,10 @@ class Recalled:
         return self.keep_books(self.corpus)
 
 
-def read_settings(url: str) -> dict[str, Any]:
-    """What a command wrote into its output folder at its start. Raises NoCorpusError."""
-    store = Store(url)
-    if not store.exists(SETTINGS):
-        raise NoCorpusError(
-            f"{url}: no {SETTINGS} there; give the --out folder of a build, testset or dialogue"
-        )
-    try:
-        settings = yaml.safe_load(store.read(SETTINGS))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise NoCorpusError(f"{url}/{SETTINGS} cannot be read: {error}") from error
-    if not isinstance(settings, dict):
-        raise NoCorpusError(f"{url}/{SETTINGS} holds no settings")
-    return settings
-
-
 def recall_any(url: str) -> Recalled:
     """The corpus in a folder, whichever command made it. Raises NoCorpusError."""
     settings = read_settings(url)
-    command = str(settings.get("command", "build"))
+    command = settings["command"]
     if command == "build":
         return Recalled(command, recall(url)[0], settings, account)
     if command == "testset":

@@ -18,12 +18,12 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from numpy.typing import NDArray
 
-from extractors.pose import euler_deg, from_six
 from manifests.store import Store
 from pipelines.build import recall
 from pipelines.contact_sheet import read_audio
 from pipelines.look import read_sample
 from pipelines.overlay import clip_video, overlaid
+from pipelines.sample_series import columns, series_of
 from pipelines.step import SourceChangedError
 from pipelines.steps.ingest import guard_unchanged, recording
 
@@ -98,58 +98,13 @@ def _runs(flags: NDArray[np.bool_]) -> Sequence[tuple[int, int, bool]]:
 def curves_of(header: dict[str, Any], members: Members) -> list[Curve]:
     """Loudness, speech, mouth, head, trust and validity of a sample, as far as it has them."""
     duration_s = float(header["duration_s"])
-    found: list[Curve] = []
-    if "flac" in members:
-        pcm, _ = read_audio(members["flac"])
-        level = np.sqrt(np.mean(np.square(pcm[: len(pcm) // 320 * 320].reshape(-1, 320)), axis=1))
-        decibels = 20 * np.log10(np.maximum(level, 1e-4))
-        found.append(curve("level", "dBFS", decibels, duration_s, limits=(-70.0, 0.0)))
-    trust = _columns(header, members, "trust.npy")
-    if "speaking" in trust:
-        found.append(curve("speaking score", "(above 0: speaks)", trust["speaking"], duration_s))
-    shapes = _columns(header, members, "arkit52.npy", valid="arkit52_valid.npy")
-    for name in ("jawOpen", "eyeBlinkLeft", "browInnerUp"):
-        if name in shapes:
-            found.append(curve(name, "", shapes[name], duration_s, limits=(0.0, 1.0)))
-    for name, angle_deg in _head(header, members, trust).items():
-        found.append(curve(name, "degrees", angle_deg, duration_s, limits=(-60.0, 60.0)))
-    if "mouth_occlusion" in trust:
-        hidden = trust["mouth_occlusion"]
-        found.append(curve("mouth occlusion", "(1: hidden)", hidden, duration_s, limits=(0.0, 1.0)))
-    for name, unit in (("jitter", "of the distance of the eyes"), ("sharpness", "")):
-        if name in trust:
-            found.append(curve(name, unit, trust[name], duration_s))
-    for name, flags in _columns(header, members, "group_valid.npy").items():
+    found = [
+        curve(one.name, one.unit, one.values, duration_s, limits=one.limits)
+        for one in series_of(header, members)
+    ]
+    for name, flags in columns(header, members, "group_valid.npy").items():
         found.append(strip(name.replace("_", " "), "can be trusted", flags > 0, duration_s))
     return found
-
-
-def _head(
-    header: dict[str, Any], members: Members, trust: dict[str, NDArray[np.float64]]
-) -> dict[str, NDArray[np.float64]]:
-    """Yaw, pitch and roll in degrees: of `face61` where it is there, else of the trust signals."""
-    names = ("yaw", "pitch", "roll")
-    if "face61.npy" not in members:
-        return {name: trust[f"{name}_deg"] for name in names if f"{name}_deg" in trust}
-    face61 = _columns(header, members, "face61.npy", valid="face61_valid.npy")
-    six = np.stack([face61[f"rotation_{axis}{column}"] for column in (0, 1) for axis in "xyz"], axis=1)
-    return dict(zip(names, euler_deg(from_six(six)).T, strict=True))
-
-
-def _array(data: bytes) -> NDArray[Any]:
-    return np.asarray(np.load(io.BytesIO(data), allow_pickle=False))
-
-
-def _columns(
-    header: dict[str, Any], members: Members, name: str, *, valid: str | None = None
-) -> dict[str, NDArray[np.float64]]:
-    """Columns of an array by channel name, NaN where its validity says so."""
-    if name not in members:
-        return {}
-    values = np.asarray(_array(members[name]), np.float64).copy()
-    if valid is not None:
-        values[~_array(members[valid]).astype(bool)] = np.nan
-    return dict(zip(header["channels"][name], values.T, strict=True))
 
 
 def page(key: str, members: Members, video: bytes | None, *, shows: str = "") -> str:
@@ -163,20 +118,19 @@ def page(key: str, members: Members, video: bytes | None, *, shows: str = "") ->
     facts = [
         *(
             (name, header[name])
-            for name in ("split", "speaker", "text", "language", "emotion")
+            for name in ("split", "task", "speaker", "text", "caption", "language", "emotion")
             if name in header
         ),
         *((name, f"{value:.4g}" if isinstance(value, float) else value) for name, value in measures.items()),
         *((f"missing {name}", why) for name, why in header["missing"].items()),
         ("members", ", ".join(f"{name} {len(data) / 1000:.1f} kB" for name, data in sorted(members.items()))),
     ]
-    start, stop = float(Fraction(source["start"])), float(Fraction(source["stop"]))
     environment = Environment(
         loader=PackageLoader("pipelines", "templates"), autoescape=True, undefined=StrictUndefined
     )
     return environment.get_template("sample.html").render(
         key=key,
-        about=f"{source['path']}, {start:.2f}–{stop:.2f} s",
+        about=f"{source['path']}, {_place(source)}",
         video=base64.b64encode(video).decode() if video else None,
         poster=base64.b64encode(_poster(video)).decode() if video else None,
         shows=shows,
@@ -185,6 +139,13 @@ def page(key: str, members: Members, video: bytes | None, *, shows: str = "") ->
         facts=facts,
         header=members["json"].decode(),
     )
+
+
+def _place(source: dict[str, Any]) -> str:
+    """Where in its source a sample lies."""
+    if "text_start" in source:
+        return f"characters {source['text_start']}–{source['text_stop']}"
+    return f"{float(Fraction(source['start'])):.2f}–{float(Fraction(source['stop'])):.2f} s"
 
 
 def _poster(video: bytes) -> bytes:
@@ -202,10 +163,7 @@ def write_page(url: str, key: str, out: Path) -> Path:
     full, members = read_sample(Store(url), key)
     video, shows = source_video(url, json.loads(members["json"]), members), SOURCE_SHOWS
     if video is None:
-        video, shows = (
-            members.get("face.mp4"),
-            "The sample's own face crop: its source cannot be read, or is not what it was.",
-        )
+        video, shows = members.get("face.mp4"), CROP_SHOWS
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(page(full, members, video, shows=shows if video else ""), encoding="utf-8")
     return out

@@ -49,6 +49,8 @@ class Facts:
     shards: dict[str, tuple[str, int]] = field(default_factory=dict)  # name -> (sha256, bytes)
     members: Counter[str] = field(default_factory=Counter)
     labels: dict[str, dict[str, float]] = field(default_factory=dict)
+    labelled: dict[str, Counter[str]] = field(default_factory=dict)
+    """Samples by value of a label: text alone takes no time."""
     measured: dict[str, list[float]] = field(default_factory=dict)
     durations_s: list[float] = field(default_factory=list)
     steps: dict[str, set[str]] = field(default_factory=dict)
@@ -112,6 +114,7 @@ def _add(facts: Facts, split: str, shard: str, members: tuple[str, ...], header:
         value = header.get(label) or NOT_GIVEN
         lengths = facts.labels.setdefault(label, {})
         lengths[str(value)] = lengths.get(str(value), 0.0) + duration_s
+        facts.labelled.setdefault(label, Counter())[str(value)] += 1
     for name in MEASURED:
         value = (header.get("measures") or {}).get(name)
         if value is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 import yaml
@@ -48,8 +49,11 @@ def known_limits(facts: Facts) -> list[str]:
     limits = []
     for label in ("licence", "consent"):
         lacking_s = facts.labels.get(label, {}).get(NOT_GIVEN, 0.0)
+        lacking = facts.labelled.get(label, Counter())[NOT_GIVEN]
         if lacking_s:
             limits.append(f"{_share(lacking_s, facts.duration_s)} of the time has no {label} given.")
+        elif lacking:  # text alone, which takes no time
+            limits.append(f"{lacking} of {facts.samples} samples have no {label} given.")
     for kind, what in (("speakers", "speakers"), ("people", "faces"), ("sources", "recordings")):
         shared = facts.shared(kind)
         if shared:
@@ -116,12 +120,12 @@ def _rights(facts: Facts) -> str:
 
 
 def _tally(facts: Facts, label: str, title: str) -> str:
-    lengths_s = facts.labels.get(label, {})
+    lengths_s, counts = facts.labels.get(label, {}), facts.labelled.get(label, Counter[str]())
     rows = [
-        [_cell(value), _hours(length_s), _share(length_s, facts.duration_s)]
+        [_cell(value), str(counts[value]), _hours(length_s), _share(length_s, facts.duration_s)]
         for value, length_s in sorted(lengths_s.items(), key=lambda one: (-one[1], one[0]))
     ]
-    return _table([title.lower(), "length", "share"], rows)
+    return _table([title.lower(), "samples", "length", "share"], rows)
 
 
 def _members(facts: Facts) -> str:

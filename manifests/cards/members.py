@@ -52,6 +52,7 @@ MEMBERS: dict[str, MemberFacts] = {
     "lyra.npy": MemberFacts(_CODES, "int16 (46, 4n)", "0–15"),
     "fbank104.npy": MemberFacts("AV-HuBERT's log filterbank", "float32 (2n, 104)", "natural log of energy"),
     "units.npy": MemberFacts("semantic units (k-means)", "int32 (frames,)"),
+    "txt": MemberFacts("a piece of a document of text alone", "UTF-8 text"),
     "units.txt": MemberFacts("semantic, pitch and style units", "text"),
     "hyps_asr.json": MemberFacts("N-best of the recogniser", "UTF-8 JSON"),
     "hyps_vsr.json": MemberFacts("N-best of the lip reader", "UTF-8 JSON"),

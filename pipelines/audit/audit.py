@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,7 +65,8 @@ def run_audit(
     Raises NoCorpusError for a folder without a corpus, PolicyError, ConfigError, StoreError: it could not
     run.
     """
-    from pipelines.audit.engine import Work, run
+    with _without_warning_of_gcp():
+        from pipelines.audit.engine import Work, run
 
     rules = load_policy(policy)
     limits = {key: rule.limits for key, rule in rules.checks.items() if rule.severity is not Severity.OFF}
@@ -85,6 +88,20 @@ def run_audit(
     text = json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False)
     target.write(AUDIT_JSON, text.encode())
     return Verdict(findings, record)
+
+
+@contextmanager
+def _without_warning_of_gcp() -> Iterator[None]:
+    """Beam warns of Google's client libraries, which nobody asked for, whenever it is imported."""
+
+    def is_other(record: logging.LogRecord) -> bool:
+        return "apitools" not in record.getMessage()
+
+    logging.getLogger().addFilter(is_other)
+    try:
+        yield
+    finally:
+        logging.getLogger().removeFilter(is_other)
 
 
 def _probed(urls: Sequence[str]) -> list[dict[str, Any]]:

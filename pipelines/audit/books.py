@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from manifests.reasons import Status
 from manifests.store import Store
 from pipelines.accounting import Account
+from pipelines.audit.channel_voices import check_channels
 from pipelines.audit.sketches import Example
 from pipelines.audit.tables import INDEX, MANIFEST, step_folders
 from pipelines.corpus import Corpus
@@ -61,12 +62,17 @@ def open_books(url: str, *, deep: bool) -> Books:
         assert corpus is not None
         books.hashes = _planned_hashes(corpus)
     _look_for_shards(store, books)
+    looked, faults = check_channels(store, books.folders)
+    books.looked |= {check: n for check, n in looked.items() if n}
+    books.faults += faults
     return books
 
 
 def _recalled(url: str, books: Books) -> tuple[Corpus | None, Callable[[Any], Account] | None]:
     """The corpus and how its command keeps books; None for a command that this version does not know."""
-    from pipelines.recalling import KNOWN, read_settings, recall_any
+    from pipelines.config import ConfigError
+    from pipelines.recalling import KNOWN, recall_any
+    from pipelines.remembered import read_settings
 
     settings = read_settings(url)
     command = settings.get("command", "build")
@@ -79,7 +85,13 @@ def _recalled(url: str, books: Books) -> tuple[Corpus | None, Callable[[Any], Ac
         return None, None
     if command == "testset":
         books.base_url = settings["corpus"]
-    found = recall_any(url)
+    try:
+        found = recall_any(url)
+    except ConfigError as error:  # settings that this version does not know: what was published can be read
+        told = "; ".join(line.strip() for line in str(error).splitlines()[1:3]) or str(error)
+        why = f"the books cannot be recounted: duologue.yaml is of another version ({told[:160]})"
+        books.unmeasured |= dict.fromkeys(("run_finished", *_COMPARED), why)
+        return None, None
     return found.corpus, found.keep_books
 
 
@@ -129,7 +141,9 @@ def _recount(corpus: Corpus, account: Callable[[Any], Account], store: Store, bo
         books.looked["run_finished"] = len(corpus.steps)
         counted = account(corpus)
     except (ValueError, LookupError) as error:  # a receipt that cannot be read, or receipts that contradict
-        why = f"the books cannot be counted: {error if isinstance(error, ValueError) else repr(error)}"
+        is_told = isinstance(error, ValueError)
+        told = str(error) if is_told else f"receipts name {error}, of which others have no row"
+        why = f"the books cannot be counted: {told.replace(f'{store.root}/', '')}"
         books.fault("books_balance", "", why)
         books.unmeasured |= dict.fromkeys(_COMPARED, why)
         return
@@ -269,7 +283,7 @@ def _look_for_shards(store: Store, books: Books) -> None:
     sizes = {one["name"].rsplit("/", 1)[-1]: one["size"] for one in store.fs.ls(where, detail=True)}
     for name, n_samples in sorted(counts.items()):
         if name not in sizes:
-            books.fault("shard_missing", name, f"{n_samples} samples are in it")
+            books.fault("shard_missing", name, f"samples in it: {n_samples}")
         elif name in books.shards and sizes[name] != books.shards[name][0]:
             books.fault("shard_size", name, f"{sizes[name]} bytes, its receipt says {books.shards[name][0]}")
     books.looked |= {"shard_missing": len(counts), "shard_size": len(counts.keys() & books.shards.keys())}

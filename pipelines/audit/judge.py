@@ -50,6 +50,8 @@ def _outcome(check: Check, rule: Rule, *, violated: bool) -> Outcome:
 
 
 def _sentence(check: Check, rule: Rule, n: int, n_bad: int) -> str:
+    if n_bad > n:  # several things can be wrong with one, and one can be missing altogether
+        return f"{n_bad} {'thing is' if n_bad == 1 else 'things are'} not as they should be"
     share = f" ({100 * n_bad / n:.3g} %)" if n and n_bad else ""
     limits = [f"at least {rule.min:g}"] if rule.min is not None else []
     limits += [f"at most {rule.max:g}"] if rule.max is not None else []

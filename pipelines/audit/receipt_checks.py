@@ -40,6 +40,12 @@ def _clip(
                        unit=unit, bins=bins, low_first=low_first)  # fmt: skip
 
 
+def _timed(table: pa.Table) -> pa.ChunkedArray:
+    """Seconds; null where a sample is text alone."""
+    members = pc.binary_join(table["members"], " ")
+    return pc.if_else(pc.equal(members, "json txt"), None, table["duration_s"])
+
+
 def _missing(label: str, section: Section, remedy: str) -> ColumnCheck:
     assert label in LABELS
     return ColumnCheck(f"{label}_missing", section, f"Sources without a {label}", remedy, table="ingest",
@@ -64,8 +70,8 @@ _BOOKS = (
     TallyCheck("yield", Section.BOOKS, "How the items of each step ended", "", columns=("status", "reason")),
     TallyCheck("splits", Section.BOOKS, "Samples in each split", "", tables=("index",), columns=("split",)),
     ColumnCheck("clip_duration", Section.BOOKS, "Length of the samples",
-                "set `select.min_chunk_s` and `select.max_chunk_s`", table="index", columns=("duration_s",),
-                unit="s", bins=Bins(0, 30, 60)),
+                "set `select.min_chunk_s` and `select.max_chunk_s`", table="index",
+                columns=("duration_s", "members"), unit="s", bins=Bins(0, 30, 60), derive=_timed),
     FaultCheck("quarantined", Section.BOOKS, "Items that crashed, raised or hung three times",
                "`duologue replay` shows what happens"),
 )  # fmt: skip
@@ -115,6 +121,10 @@ _SYNC = (
     ColumnCheck("audio_drift", Section.SYNC, "Time stamps of the sound against its samples, at the end",
                 "sound and picture were recorded by different clocks: resample the sound",
                 table="listen", columns=("drift_s",), unit="s", bins=Bins(0, 1, 50), derive=_abs),
+    FaultCheck("channel_voices", Section.SYNC, "The voice on each channel is that of its label",
+               "the channels are exchanged against the sidecar's `channels`: exchange the names"),
+    FaultCheck("channel_face", Section.SYNC, "The face is seen to speak what its speaker's channel holds",
+               "the channels are exchanged against the sidecar's `channels`: exchange the names"),
     _clip("speaking_share", "Speech that the face is seen to speak", "share", Bins(0, 1, 20),
           "raise `select.min_speaking_share`", section=Section.SYNC, low_first=True),
 )  # fmt: skip

@@ -151,11 +151,18 @@ _TURNS = (
     _deep("channels_swapped", Section.TURNS, "Main is heard where main's turns are, less where other's are",
           "main and other are exchanged: exchange the channels or the turns", table="dialogues",
           column="channel_lead_db", unit="dB", bins=Bins(-60, 60, 60), low_first=True),
+    _deep("faces_swapped", Section.TURNS, "A face speaks in its side's turns, less in the other's",
+          "the faces of main and other are exchanged, or of other people", table="dialogues",
+          column="face_lead", unit="score of the active speaker", bins=Bins(-20, 20, 40), low_first=True),
 )  # fmt: skip
 
 _WHO = (
-    GroupCheck("leak_interferer", Section.LEAKAGE, "No interferer in two splits",
-               "draw interferers within the split", deep=True),
+    GroupCheck("leak_interferer", Section.LEAKAGE, "Nobody's speech is mixed into two splits, or into one "
+               "and kept in another", "make the set again: it draws them within a split", deep=True),
+    FaultCheck("interferer_other", Section.LEAKAGE, "Nobody is mixed into their own speech", "give all "
+               "recordings of a person one `speaker` in the sidecar, and make the set again", deep=True),
+    GroupCheck("leak_noise", Section.LEAKAGE, "No noise or music in two splits", "make a set of each split, "
+               "with a folder of noises for each", deep=True),
     GroupCheck("leak_voice", Section.LEAKAGE, "No TTS voice in two splits", "assign voices within the split",
                deep=True),
     FaultCheck("duplicate_sound", Section.DUPLICATES, "No two samples with the same sound", "drop one of "
@@ -165,12 +172,12 @@ _WHO = (
 )  # fmt: skip
 
 _RIGHTS = (
-    _deep("sample_licence", Section.RIGHTS, "Samples whose KEY.json has no licence",
-          "add a `licence` to the sidecar and build again", table="samples", column="licence_missing",
-          unit="", bins=Bins(0, 2, 2)),
-    _deep("sample_consent", Section.RIGHTS, "Samples whose KEY.json has no consent",
+    _deep("sample_licence", Section.RIGHTS, "Samples of a recording or a voice without a licence",
+          "add a `licence` to the sidecar, or take a voice that has one, and build again", table="samples",
+          column="licence_missing", unit="", bins=Bins(0, 2, 2), label="licence_of"),
+    _deep("sample_consent", Section.RIGHTS, "Samples of a person, or of their cloned voice, without consent",
           "add a `consent` to the sidecar and build again", table="samples", column="consent_missing",
-          unit="", bins=Bins(0, 2, 2)),
+          unit="", bins=Bins(0, 2, 2), label="consent_of"),
 )  # fmt: skip
 
 SAMPLE_CHECKS: tuple[Check, ...] = (

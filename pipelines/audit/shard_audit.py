@@ -16,9 +16,9 @@ from manifests.schemas import FORMAT_VERSION
 from manifests.store import Store
 from pipelines.audit.fingerprints import Band, Print, bands_of, face_bits, sound_signature
 from pipelines.audit.groups import About, Group, Name
-from pipelines.audit.payload.mixes import interferers_of
+from pipelines.audit.payload.people import interferer_groups, people_of
+from pipelines.audit.payload.rights import missing_rights
 from pipelines.audit.payload.sample import Sample
-from pipelines.audit.payload.turns import people_of, voices_of
 from pipelines.audit.sketches import Example
 from pipelines.audit.summarise import Summariser
 from pipelines.audit.tasks import Promised, ShardTask
@@ -211,8 +211,7 @@ def measure_sample(sample: Sample) -> Heard:
     mixes.measure_mixes(sample)
     row = sample.row(
         duration_off_s=_duration_off_s(sample),
-        licence_missing=float(not str(sample.header.get("licence") or "").strip()),
-        consent_missing=float(not str(sample.header.get("consent") or "").strip()),
+        **missing_rights(sample.header),
         **sounds.agreement(sample),
         **sounds.fbank_delay(sample),
         **lips.lips_delay(sample),
@@ -233,18 +232,19 @@ def _duration_off_s(sample: Sample) -> float:
 
 
 def _groups(sample: Sample) -> Iterator[tuple[Name, Group]]:
-    """Who is in the sample, by KEY.json; tables have counted the rows, so these add none."""
+    """Who is in the sample, by KEY.json. Rows of speakers and faces are counted in tables: these add none."""
     header, split = sample.header, str(sample.header["split"])
-    here = Group(0, 0, Counter({split: 0}), {split: sample.key})
-    for speaker in people_of(header):
-        yield ("leak_speaker", speaker), here
-    if header.get("person"):
-        yield ("leak_person", str(header["person"])), here
-    counted = Group(1, round(1000 * sample.duration_s), Counter({split: 1}), {split: sample.key})
-    for source in interferers_of(header):
-        yield ("leak_interferer", source), counted
-    for voice in voices_of(header):
-        yield ("leak_voice", voice), counted
+    counted = Group(1, round(1000 * sample.duration_s), {split: 1}, {split: sample.key})
+    for check, name in people_of(header):
+        yield (check, name), counted if check == "leak_voice" else _at(split, sample.key)
+    named = set(interferer_groups(header, sample.promised_base))
+    for who, home in sorted(named):
+        yield who, counted if home == split else _at(home, sample.key)
+
+
+def _at(split: str, key: str) -> Group:
+    """Nothing more than that somebody is there."""
+    return Group(0, 0, {split: 0}, {split: key})
 
 
 def _prints(sample: Sample) -> Iterator[tuple[Band, Print]]:

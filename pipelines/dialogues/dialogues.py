@@ -7,14 +7,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from manifests.reasons import Status
-from manifests.schemas import MANIFEST
 from manifests.sources import Listing
 from manifests.store import Store
-from pipelines.accounting import Account, index_table, packed
-from pipelines.build import SETTINGS, Built, NoCorpusError, publish_books
+from pipelines.accounting import (
+    Account,
+    end_of,
+    manifest_line,
+    packed,
+    unanswered,
+    whole_corpus_problems,
+    without_end,
+)
+from pipelines.build import Built, publish_books
 from pipelines.config import load_as, parse_as
 from pipelines.dialogues.arrange import Arrange
 from pipelines.dialogues.borrowed import Borrow, lending
@@ -26,6 +31,7 @@ from pipelines.dialogues.samples import PackDialogues, dialogue_ends
 from pipelines.dialogues.sections import SynthConfig
 from pipelines.dialogues.speak import Speak
 from pipelines.engine import Engine
+from pipelines.remembered import SETTINGS, read_settings, write_settings
 from pipelines.reporter import Reporter
 from pipelines.run import check_steps, run_steps
 from pipelines.step import Step
@@ -33,6 +39,7 @@ from pipelines.steps.tokenize import Tokenize
 from pipelines.steps.units import Units
 from synth.llm.api_key import ApiKey
 
+COMMAND = "dialogue synth"
 PRESETS = Path(__file__).parent / "presets" / "synth"
 
 
@@ -84,16 +91,11 @@ def make_dialogues(
         corpus.store.sweep()
         corpus.forget("rewrite", unpaid(corpus))
         _check_key(corpus)
-        settings = {
-            "command": "dialogue synth",
-            "scripts": corpus.source_root,
-            "config": corpus.config.model_dump(mode="json"),
-        }
-        text = yaml.safe_dump(settings, sort_keys=False, allow_unicode=True)
-        corpus.store.write(SETTINGS, text.encode("utf-8"))
+        config = corpus.config.model_dump(mode="json")
+        write_settings(corpus.store, command=COMMAND, scripts=corpus.source_root, config=config)
         run_steps(corpus, corpus.config.engine, engine=engine, reporter=reporter, retry=retry)
         books = dialogue_books(corpus)
-        publish_books(corpus.store, books, None if books.problems else index_table(corpus))
+        publish_books(corpus, books)
         return Built(corpus, books)
 
 
@@ -106,36 +108,26 @@ def _check_key(corpus: ScriptCorpus) -> None:
 
 def recall_synth(url: str) -> ScriptCorpus:
     """The dialogues that an earlier run left in a folder. Raises NoCorpusError."""
-    store = Store(url)
-    if not store.exists(SETTINGS):
-        raise NoCorpusError(f"{url}: no {SETTINGS} there; is it the --out folder of a dialogue?")
-    settings = yaml.safe_load(store.read(SETTINGS))
-    if settings.get("command") != "dialogue synth":
-        raise NoCorpusError(f"{url} holds no dialogues that were made of scripts")
+    settings = read_settings(url, COMMAND)
     config = parse_as(SynthConfig, settings["config"], f"{url}/{SETTINGS}")
     return open_synth(Path(settings["scripts"]), url, config)
 
 
 def dialogue_books(corpus: ScriptCorpus) -> Account:
     """What became of every dialogue, and of every rewrite and utterance that did not end ok."""
-    problems = []
-    for name in corpus.steps:
-        answered = {row["item"] for row in corpus.rows(name)}
-        missing = len(corpus.items(name).keys() - answered)
-        if missing:
-            problems.append(f"step {name}: {missing} planned items have no row")
+    problems = [*unanswered(corpus), *whole_corpus_problems(corpus)]
     in_shards = list(packed(corpus))
     views = Counter(row["key"].rpartition("-")[0] for row in in_shards)
     shards = {row["key"].rpartition("-")[0]: row["shard"] for row in in_shards}
     dialogues = [_line(corpus, *end, shards) for end in dialogue_ends(corpus)]
-    problems += [f"dialogue {row['key']}: no end" for row in dialogues if row["status"] not in set(Status)]
+    problems += without_end(dialogues)
     for row in dialogues:
         wanted = 2 if row["status"] == Status.OK else 0
         if views[row["key"]] != wanted:
             problems.append(f"dialogue {row['key']}: {views[row['key']]} views in shards, not {wanted}")
     parts = [
-        {**dict.fromkeys(MANIFEST.names), "kind": "clip", "key": row["key"], "step": name}
-        | {"source_id": row["source_id"], "path": row["source_id"], **_told(row)}
+        manifest_line("clip", row["key"], step=name, source_id=row["source_id"], path=row["source_id"])
+        | end_of(row)
         for name in ("rewrite", "speak")
         for row in corpus.rows(name)
         if row["status"] != Status.OK
@@ -155,12 +147,8 @@ def dialogue_books(corpus: ScriptCorpus) -> Account:
 def _line(
     corpus: ScriptCorpus, key: str, step: str, row: dict[str, Any] | None, shards: dict[str, str]
 ) -> dict[str, Any]:
-    line = {**dict.fromkeys(MANIFEST.names), "kind": "source", "key": key, "source_id": key, "path": key}
+    line = manifest_line("source", key, source_id=key, path=key)
     line |= {"step": step, "split": corpus.splits.get(key), "status": "open"}
     if step == "pack":
         return line | {"status": str(Status.OK), "shard": shards.get(key)}
-    return line | (_told(row) if row else {})
-
-
-def _told(row: dict[str, Any]) -> dict[str, Any]:
-    return {name: row[name] for name in ("status", "reason", "detail")}
+    return line | (end_of(row) if row else {})

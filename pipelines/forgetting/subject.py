@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 from manifests.ids import source_id
 from manifests.store import Store
 from manifests.tombstones import PEOPLE_LABELS, people_of_labels
-from pipelines.build import LISTING
 from pipelines.forgetting.walk import walk
+from pipelines.remembered import LISTING
 
 
 @dataclass

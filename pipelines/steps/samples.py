@@ -181,7 +181,9 @@ def _labels(
     labels = {name: source[name] for name in LABELS if source.get(name) is not None}
     for name in ("split", "words", "transcript", "emotion", "emotions"):
         labels.pop(name, None)
-    labels |= {name: json.loads(labels[name]) for name in ("speakers", "channels") if name in labels}
+    labels |= {"speakers": json.loads(labels["speakers"])} if "speakers" in labels else {}
+    if "channels" in labels:  # `channels` of KEY.json are the names of an array's columns
+        labels["channel_speakers"] = json.loads(labels.pop("channels"))
     labels |= {"caption_from": "corpus"} if "caption" in labels else {}
     if told is not None:
         start, stop = (float(Fraction(clip[edge]) - told.origin) for edge in ("start", "stop"))

@@ -6,6 +6,7 @@ So a clip meets the same noise at every SNR. What is chosen is named with its di
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,8 @@ class Chooser:
 
     def __init__(self, rows: list[dict[str, Any]], grid: GridConfig) -> None:
         self._rows = {row["key"]: row for row in rows}
-        self._voices = [candidate(row) for row in rows if json.loads(row["active_s"])]
+        self._people = people_of(rows)
+        self._voices = [self._candidate(row) for row in rows if json.loads(row["active_s"])]
         self._seed = grid.seed
         self._grid = grid
         self._listed: dict[tuple[str, str], tuple[Candidate, ...]] = {}
@@ -45,8 +47,12 @@ class Chooser:
             chosen = choose_recording(found, *parts, split=row["split"], kind=one.kind)
             return [recording_source(folder, chosen.key)]
         count = one.voices if one.kind == "babble" else 1
-        others = choose_speech(self._voices, candidate(row), *parts, count=count)
+        others = choose_speech(self._voices, self._candidate(row), *parts, count=count)
         return [clip_source(self._rows[other.key]) for other in others]
+
+    def _candidate(self, row: dict[str, Any]) -> Candidate:
+        """A clip as something that may be chosen."""
+        return Candidate(row["key"], row["source"], self._people.get(row["key"]), row["split"])
 
     def rooms(self, row: dict[str, Any], family: AudioConfig) -> list[dict[str, Any]]:
         """A room for the target and for each interferer: drawn shoeboxes or responses of a folder."""
@@ -71,9 +77,24 @@ class Chooser:
         return self._listed[folder, kind]
 
 
-def candidate(row: dict[str, Any]) -> Candidate:
-    """A clip as something that may be chosen."""
-    return Candidate(row["key"], row["source"], row["speaker"], row["split"])
+def people_of(rows: Iterable[dict[str, Any]]) -> dict[str, str]:
+    """Whose each clip is, by key, where anything tells.
+
+    Clips with one label are of one person, and so are clips with one face: who is labelled in one recording
+    is known in another by their face.
+    """
+    from scipy.cluster.hierarchy import DisjointSet
+
+    known = DisjointSet[tuple[str, str]]()
+    names: dict[str, list[tuple[str, str]]] = {}
+    for row in rows:
+        header = json.loads(row["header"])
+        told = [(label, header[label]) for label in ("speaker", "person") if header.get(label)]
+        for one in told:
+            known.add(one)
+            known.merge(told[0], one)
+        names[row["key"]] = told
+    return {key: " ".join(min(known.subset(told[0]))) for key, told in names.items() if told}
 
 
 def clip_source(row: dict[str, Any]) -> dict[str, Any]:

@@ -18,9 +18,10 @@ from manifests.ids import TICK_HZ, digest
 from manifests.reasons import ItemError, Reason
 from manifests.receipts import Row
 from manifests.store import Store
-from pipelines.build import NoCorpusError, recall
+from pipelines.build import recall
 from pipelines.clip_sections import CutConfig
 from pipelines.config import ConfigError
+from pipelines.remembered import NoCorpusError
 from pipelines.sections import WatchConfig
 from pipelines.step import Item, Resources, Step, Workspace
 from pipelines.steps.ingest import guard_unchanged

@@ -121,8 +121,9 @@ def _header(sample: SetSample, corpus: Corpus, members: list[str], lost: dict[st
     for part in PER_COLUMN:
         header[part] = {name: about for name, about in clean.get(part, {}).items() if name in named}
     header["measures"] = clean.get("measures", {}) | _measures(sample)
-    header["tokens"] |= _tokens(sample.audio)
-    header["rates_hz"] |= {name: about["rate_hz"] for name, about in _tokens(sample.audio).items()}
+    made = _tokens(sample)
+    header["tokens"] |= made
+    header["rates_hz"] |= {name: about["rate_hz"] for name, about in made.items()}
     if sample.pause is not None:
         header |= moved_header(clean, sample.pause.rows["pause"])
     length = Fraction(header["duration_s"]).limit_denominator(100_000)
@@ -189,12 +190,10 @@ def _measures(sample: SetSample) -> dict[str, Any]:
     return {"snr_db": None, **{name: row.get(name) for name in OPINIONS}}
 
 
-def _tokens(cell: Cell | None) -> dict[str, Any]:
-    if cell is None:
-        return {}
-    stream = cell.inputs.get("stream", "")
+def _tokens(sample: SetSample) -> dict[str, Any]:
     return {
-        stream + name: about
+        cell.inputs.get("stream", "") + name: about
+        for cell in sample.cells
         for row in cell.rows.values()
         if row.get("tokens")
         for name, about in json.loads(row["tokens"]).items()

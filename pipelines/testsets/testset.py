@@ -7,16 +7,22 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from manifests.reasons import Status
-from manifests.schemas import MANIFEST
 from manifests.sources import Listing
 from manifests.store import Store
-from pipelines.accounting import Account, index_table, packed
-from pipelines.build import SETTINGS, Built, NoCorpusError, publish_books
+from pipelines.accounting import (
+    Account,
+    end_of,
+    manifest_line,
+    packed,
+    unanswered,
+    whole_corpus_problems,
+    without_end,
+)
+from pipelines.build import Built, publish_books
 from pipelines.config import load_as, parse_as
 from pipelines.engine import Engine
+from pipelines.remembered import SETTINGS, read_settings, write_settings
 from pipelines.reporter import Reporter
 from pipelines.run import check_steps, run_steps
 from pipelines.sections import PackConfig
@@ -33,6 +39,8 @@ from pipelines.testsets.opinion import Opinion, OpinionConfig
 from pipelines.testsets.pack_set import PackSet
 from pipelines.testsets.pause import Pause, PauseStepConfig
 from pipelines.testsets.samples import set_samples
+
+COMMAND = "testset"
 
 
 class LipReading(Hypotheses):
@@ -99,16 +107,11 @@ def make_set(
     with corpus.store.locked(break_lock=break_lock):
         corpus.store.sweep()
         corpus.items("clips")  # a corpus that is not finished stops the run here
-        settings = {
-            "command": "testset",
-            "corpus": corpus.source_root,
-            "config": corpus.grid.model_dump(mode="json"),
-        }
-        text = yaml.safe_dump(settings, sort_keys=False, allow_unicode=True)
-        corpus.store.write(SETTINGS, text.encode("utf-8"))
+        config = corpus.grid.model_dump(mode="json")
+        write_settings(corpus.store, command=COMMAND, corpus=corpus.source_root, config=config)
         run_steps(corpus, corpus.grid.engine, engine=engine, reporter=reporter, retry=retry)
         books = set_books(corpus)
-        publish_books(corpus.store, books, None if books.problems else index_table(corpus))
+        publish_books(corpus, books)
         if not books.problems:
             write_card(corpus)
         return Built(corpus, books)
@@ -116,35 +119,20 @@ def make_set(
 
 def recall_set(url: str) -> SetCorpus:
     """The test set that an earlier run left in a folder. Raises NoCorpusError."""
-    store = Store(url)
-    if not store.exists(SETTINGS):
-        raise NoCorpusError(f"{url}: no {SETTINGS} there; is it the --out folder of a testset?")
-    settings = yaml.safe_load(store.read(SETTINGS))
-    if settings.get("command") != "testset":
-        raise NoCorpusError(f"{url} is no test set but the output of `duologue build`")
+    settings = read_settings(url, COMMAND)
     return open_set(settings["corpus"], url, parse_as(GridConfig, settings["config"], f"{url}/{SETTINGS}"))
 
 
 def set_books(corpus: SetCorpus) -> Account:
     """What became of every clip in every condition; a problem is an item without a row, or without an end."""
-    problems = []
-    for name in corpus.steps:
-        answered = {row["item"] for row in corpus.rows(name)}
-        missing = len(corpus.items(name).keys() - answered)
-        if missing:
-            problems.append(f"step {name}: {missing} planned items have no row")
+    problems = [*unanswered(corpus), *whole_corpus_problems(corpus)]
     in_shards = {row["key"]: row for row in packed(corpus)}
     samples = [_sample_line(sample, in_shards) for sample in set_samples(corpus)]
     unread = [_clip_line(row) for row in corpus.rows("clips") if row["status"] != Status.OK]
-    problems += [f"sample {row['key']}: no end" for row in samples if row["status"] not in set(Status)]
+    problems += without_end(samples)
     kept = {row["key"] for row in samples if row["status"] == Status.OK}
     problems += [f"sample {key}: in a shard but not kept" for key in sorted(in_shards.keys() - kept)]
     problems += [f"sample {key}: in no shard" for key in sorted(kept - in_shards.keys())]
-    problems += [
-        f"step pack: {row['key']} is {row['status']} ({row['reason']}): {row['detail']}"
-        for row in corpus.rows("pack")
-        if row["status"] != Status.OK
-    ]
     rows = sorted([*samples, *unread], key=lambda row: (row["kind"], row["key"]))
     return Account(
         rows=tuple(rows),
@@ -156,21 +144,14 @@ def set_books(corpus: SetCorpus) -> Account:
 
 
 def _sample_line(sample: Any, packed: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    line: dict[str, Any] = {
-        **dict.fromkeys(MANIFEST.names),
-        "kind": "clip",
-        "key": sample.key,
-        "source_id": sample.clip["source"],
-        "path": sample.clip["key"],
-        "split": sample.clip["split"],
-    }
+    clip = sample.clip
+    line = manifest_line("clip", sample.key, source_id=clip["source"], path=clip["key"], split=clip["split"])
     if sample.ended is None:
         shard = packed.get(sample.key, {}).get("shard")
         return line | {"step": "pack", "status": str(Status.OK), "shard": shard}
     step, row = sample.ended
-    return line | {"step": step, **{name: row[name] for name in ("status", "reason", "detail")}}
+    return line | {"step": step, **end_of(row)}
 
 
 def _clip_line(row: dict[str, Any]) -> dict[str, Any]:
-    told = {name: row[name] for name in ("status", "reason", "detail")}
-    return {**dict.fromkeys(MANIFEST.names), "kind": "source", "key": row["key"], "step": "clips", **told}
+    return manifest_line("source", row["key"], step="clips", **end_of(row))

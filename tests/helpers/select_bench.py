@@ -70,7 +70,7 @@ class Bench:
             "artifacts": [record(artifact) for artifact in artifacts],
             "start": "0/1",
             "duration_s": length_s,
-            "loudest_hop_dbfs": max(columns[1].max(), loud if spans else floor),
+            "loudest_hop_dbfs": max(columns[1].max(), loud),
             "gap_s": gap_s,
         }
 

@@ -22,8 +22,8 @@ from manifests.store import Store
 from manifests.tombstones import Tombstones, read_tombstones, write_tombstones
 from pipelines.forget import forget, prove_forgotten
 from pipelines.forgetting.tars import DamagedShardError
-from synth.rewriting.cache import Cache
-from synth.rewriting.chat import Reply, Request
+from synth.llm.cache import Cache
+from synth.llm.chat import Reply, Request
 
 HIS = hashlib.sha256(b'["source","a/his.mp4"]').hexdigest()[:16]
 HERS = hashlib.sha256(b'["source","b/hers.mp4"]').hexdigest()[:16]
@@ -111,6 +111,11 @@ def noisy(tmp_path: Path) -> Path:
         for made in [store.write(f"steps/mix-1/data/{HER_KEY}-{kind}.flac", b"mix " + kind.encode())]
     ]
     write_receipt(store, "steps/mix-1/receipts", "unit", rows, pa.schema([pa.field("plans", pa.string())]))
+    results = [{"key": f"{HER_KEY}-babble"}, {"key": f"{HER_KEY}-music"}, {"key": f"{HIS_KEY}-music"}]
+    pq.write_table(pa.Table.from_pylist(results), out / "results.parquet")
+    shared = {"kind": "sample", "shard": "babble-000000-22222222.tar"}
+    samples = [shared | one | {"source_id": one["key"].partition("-")[0]} for one in results]
+    pq.write_table(pa.Table.from_pylist(samples), out / "manifest.parquet")
     return out
 
 
@@ -125,6 +130,8 @@ def test_a_set_loses_his_clips_and_every_mix_with_him(corpus: Path, noisy: Path)
     (home,) = CorpusReader(str(corpus)).shards
     assert header["base"]["shard"] == home != "train-000000-11111111.tar"
     assert [path.name for path in noisy.glob("steps/mix-1/data/*")] == [f"{HER_KEY}-music.flac"]
+    for name in ("results.parquet", "manifest.parquet"):  # that of her disturbed by him tells nothing of him
+        assert pq.read_table(noisy / name).column("key").to_pylist() == [f"{HER_KEY}-music"]
     left = pq.read_table(noisy / "steps/mix-1/receipts/unit.parquet")
     assert left.column("key").to_pylist() == [f"{HER_KEY}-music"]
 

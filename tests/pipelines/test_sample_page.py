@@ -142,9 +142,9 @@ def test_curves_are_the_arrays_of_the_shard(made: Page, shifted: Shifted) -> Non
     one, two = face61[:, 52:55], face61[:, 55:58]
     three = np.cross(one, two)
     angles = {
-        "yaw": np.arctan2(-one[:, 2], three[:, 2]),
-        "pitch": np.arcsin(two[:, 2]),
-        "roll": np.arctan2(-two[:, 0], two[:, 1]),
+        "head yaw": np.arctan2(-one[:, 2], three[:, 2]),
+        "head pitch": np.arcsin(two[:, 2]),
+        "head roll": np.arctan2(-two[:, 0], two[:, 1]),
     }
     for name, angle in angles.items():
         assert same(curves[name], np.where(loaded["face61_valid.npy"], np.degrees(angle), np.nan)), name

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.audit.code_use import CodeUse
+from pipelines.audit.payload.asked import is_corrupted
 from pipelines.audit.payload.sample import SIDES, Sample
 from pipelines.audit.payload.sounds import longest_run
 from pipelines.audit.sketches import Bins, ColumnSummary, Limits
@@ -87,10 +88,11 @@ def _coefficients(
     valid = sample.array(member.replace(".npy", "_valid.npy"))
     facts: dict[str, Any] = {}
     if valid is not None and valid.shape == array.shape[:1]:
-        facts["valid_share"] = float(valid.mean())
+        if not is_corrupted(sample.header):
+            facts["valid_share"] = float(valid.mean())
         array = array[valid.astype(bool)]
     shapes = [at for at, name in enumerate(names) if _is_blendshape(name)]
-    if len(array) >= _MIN_FRAMES:
+    if len(array) >= _MIN_FRAMES and not is_corrupted(sample.header):  # a frozen picture freezes them
         still = np.flatnonzero(np.ptp(array, axis=0) == 0)
         dead = [names[at] for at in still if not _may_rest(names[at], array[0, at])]
         facts["constant_channels"] = len(dead)
@@ -134,13 +136,14 @@ def _range(sample: Sample, member: str, name: str, values: NDArray[np.float64]) 
 
 
 def measure_tokens(sample: Sample) -> None:
-    """A row of `streams` for each codebook of each token stream, and how its codes are used."""
+    """A row of `streams` for each token stream and each of its codebooks, and how their codes are used."""
     rows = []
     for name in sample.arrays():
         about = _told(sample.header, "tokens", name)
         codes = sample.array(name) if about else None
         if codes is None or codes.dtype.kind not in "iu" or codes.ndim not in (1, 2):
             continue
+        rows.append(sample.row(member=name, untrained=0.0 if about.get("trained", True) else 1.0))
         size = int(about.get("codebook_size") or 0)
         for number, stream in enumerate(np.atleast_2d(codes).astype(np.int64)):
             label = f"{name} codebook {number}"
@@ -150,7 +153,6 @@ def measure_tokens(sample: Sample) -> None:
                     member=label,
                     outside=float((~inside).sum()),
                     run_share=_longest_same(stream) / max(1, len(stream)),
-                    untrained=0.0 if about.get("trained", True) else 1.0,
                 )
             )
             use = CodeUse(np.bincount(stream[inside], minlength=size).astype(np.int64))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from pipelines.audit.payload.asked import is_corrupted, is_mixed
 from pipelines.audit.payload.sample import Sample
 
 SURE = 0.9
@@ -25,6 +26,8 @@ def lips_delay(sample: Sample) -> dict[str, float]:
     """
     from extractors.av_offset import measure_offset
 
+    if is_corrupted(sample.header) or is_mixed(sample.header):
+        return {}  # a test set may shift them on purpose, and its measure is made for clean sound
     names = (sample.header.get("channels") or {}).get("arkit52.npy")
     shapes, sound = sample.array("arkit52.npy"), sample.sound("flac")
     if (

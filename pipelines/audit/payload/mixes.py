@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import io
 import tarfile
-from collections.abc import Iterator
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from manifests.store import Store
+from pipelines.audit.payload.people import themselves
 from pipelines.audit.payload.sample import Sample
 
 if TYPE_CHECKING:
@@ -26,19 +26,14 @@ Pcm = NDArray[np.int64]
 _SHARDS_KNOWN = 8
 
 
-def interferers_of(header: dict[str, Any]) -> Iterator[str]:
-    """Names of the recordings or people mixed in."""
-    for one in (header.get("mix") or {}).get("sources") or []:
-        name = one.get("speaker") or one.get("source") or one.get("name")
-        if name:
-            yield str(name)
-
-
 def measure_mixes(sample: Sample) -> None:
     """A row of `mixes` for each interferer whose share of the sound can be told."""
     from synth.noise_plan import MixPlan
 
     mix = sample.header.get("mix") or {}
+    sample.found.looked("interferer_other", int(any(one.get("speaker") for one in mix.get("sources") or ())))
+    for name in themselves(sample.header):
+        sample.fault("interferer_other", f"{name} is mixed into their own speech")
     if mix.get("kind") != "noisy":
         return
     stream = f"{mix['stream']}." if mix.get("stream") else ""

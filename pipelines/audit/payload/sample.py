@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,11 @@ from pipelines.audit.sketches import Example
 from pipelines.audit.summarise import Summariser
 from pipelines.audit.tasks import Promised
 
+if TYPE_CHECKING:
+    from synth.turns.model import Annotation
+
 SIDES = ("main", "other")
+TURNS = "turns.json"
 
 
 @dataclass
@@ -37,6 +42,31 @@ class Sample:
     def duration_s(self) -> float:
         """As KEY.json has it."""
         return float(self.header["duration_s"])
+
+    @cached_property
+    def turns(self) -> Annotation | None:
+        """Who speaks when, of a dialogue; None where nothing tells, or nothing that can be read."""
+        from synth.turns.record import RecordError, read_turns
+
+        if TURNS not in self.members:
+            return None
+        self.found.looked("turns_valid")
+        try:
+            return read_turns(self.members[TURNS])[0]
+        except (RecordError, ValueError) as error:
+            self.fault("turns_valid", str(error).splitlines()[0])
+            return None
+
+    def spoken(self, side: str, step_s: float) -> NDArray[np.bool_] | None:
+        """(steps,) whether a side speaks in the middle of each step of a dialogue; None: nothing tells."""
+        if self.turns is None or side not in SIDES:
+            return None
+        spans = self.turns.ipus[SIDES.index(side)]
+        middles_s = (np.arange(round(float(self.turns.duration) / step_s)) + 0.5) * step_s
+        inside = np.zeros(len(middles_s), bool)
+        for start, stop in spans:
+            inside |= (middles_s >= float(start)) & (middles_s < float(stop))
+        return inside
 
     def fault(self, check: str, detail: str, value: float | None = None) -> None:
         """Tell something wrong with this sample."""

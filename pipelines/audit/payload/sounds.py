@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pipelines.audit.payload.asked import is_mixed
 from pipelines.audit.payload.sample import Sample
 
 HOP_S = 0.02
@@ -28,10 +29,23 @@ def measure_sounds(sample: Sample) -> None:
     for name in sample.sounds():
         sound = sample.sound(name)
         if sound is not None and sound[0].shape[1]:
-            rows.append(sample.row(member=name, **sound_facts(*sound)))
+            facts = sound_facts(*sound)
+            if sample.turns is not None:  # who listens is silent, and rightly so
+                facts["silent_share"] = _silent_speech(sample, name, *sound)
+            rows.append(sample.row(member=name, **facts))
         elif sound is not None:
             sample.fault("member_readable", f"{name}: no samples")
     sample.found.add_rows("sounds", rows)
+
+
+def _silent_speech(sample: Sample, name: str, pcm: NDArray[np.float32], rate_hz: int) -> float | None:
+    """Of the hops in which the turns have this side speak, the share that is silent; None: it never does."""
+    spoken = sample.spoken(name.partition(".")[0], HOP_S)
+    if spoken is None:
+        return None
+    silent = hop_levels_dbfs(pcm, rate_hz).max(axis=0) < SILENT_DBFS
+    n = min(len(silent), len(spoken))
+    return float(silent[:n][spoken[:n]].mean()) if spoken[:n].any() else None
 
 
 def sound_facts(pcm: NDArray[np.float32], rate_hz: int) -> dict[str, Any]:
@@ -84,7 +98,12 @@ def longest_run(mask: NDArray[np.bool_]) -> int:
 
 
 def agreement(sample: Sample, one: str = "flac", other: str = "native.flac") -> dict[str, float]:
-    """Delay and correlation of two members that should hold the same sound; nothing where one is silent."""
+    """Delay and correlation of two members that should hold the same sound; nothing where one is silent.
+
+    In a mix they do not: white noise and babble are made anew for each rate.
+    """
+    if is_mixed(sample.header):
+        return {}
     sounds = [sample.sound(name) for name in (one, other)]
     if any(sound is None for sound in sounds):
         return {}
@@ -123,7 +142,8 @@ def delay(one: NDArray[np.float64], other: NDArray[np.float64], *, max_lag: int)
 def fbank_delay(sample: Sample) -> dict[str, float]:
     """Delay of the sound against the energies of `fbank104.npy` (four frames of 10 ms a row, 26 bands).
 
-    NaN, which is bad, where they agree at no delay; nothing where there is no sound to compare.
+    NaN, which is bad, where they agree at no delay; nothing where there is no sound to compare, or where
+    a test set's noise leaves nothing that rises and falls.
     """
     bank, sound = sample.array("fbank104.npy"), sample.sound("flac")
     if bank is None or sound is None or bank.ndim != 2 or bank.shape[1] != 104 or not np.isfinite(bank).all():
@@ -139,4 +159,6 @@ def fbank_delay(sample: Sample) -> dict[str, float]:
     found = delay(levels[0], levels[1], max_lag=round(_MAX_DELAY_S * 100))
     if found is None:
         return {}
-    return {"fbank_delay_ms": abs(found[0]) * 10.0 if found[1] >= _AGREES else float("nan")}
+    if found[1] < _AGREES:
+        return {} if is_mixed(sample.header) else {"fbank_delay_ms": float("nan")}
+    return {"fbank_delay_ms": abs(found[0]) * 10.0}

@@ -12,8 +12,9 @@ from manifests.store import Store
 from pipelines.audit.report.curves import Curve, curves_of, header_of
 from pipelines.audit.report.examples import Row
 from pipelines.audit.report.media import MAX_CLIP_S, clip, face_picture, lip_strip, pictures_of, sound_of
-from pipelines.audit.report.samples import DIALOGUE, UNREADABLE, Found, read_samples
+from pipelines.audit.report.samples import DIALOGUE, Found, read_samples
 from pipelines.audit.report.timeline import Timeline, timeline
+from pipelines.sample_series import UNREADABLE
 
 T = TypeVar("T")
 
@@ -160,7 +161,7 @@ def _card(found: Found) -> tuple[Card, _Payload]:
     if pictures or sound:
         payload.clip = _tried(card, "the clip", lambda: clip(pictures, sound))
         card.clip_has_picture = bool(pictures)
-    card.curves, notes = curves_of(card.key, header, members)
+    card.curves, notes = curves_of(header, members)
     card.notes += notes
     if DIALOGUE in members:
         card.timeline = _tried(card, DIALOGUE, lambda: timeline(members[DIALOGUE]))

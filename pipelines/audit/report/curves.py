@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -11,12 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.audit.report.samples import UNREADABLE
-from pipelines.contact_sheet import Clip, jaw_open, read_audio, yaw_deg
+from pipelines.sample_series import series_of
 
 MAX_POINTS = 150
 """Points of a curve: a page of a hundred samples stays small, and a phone has no more pixels."""
-LEVEL_STEP_S = 0.04
+SHOWN = ("level", "speaking score", "jawOpen", "head yaw", "mouth occlusion")
+"""Of the series that a sample has: a page of a hundred samples shows what is looked at first."""
 _TOP, _BOTTOM = 4.0, 96.0
 
 
@@ -57,68 +56,22 @@ def draw(name: str, unit: str, values: NDArray[Any], limits: tuple[float, float]
     return Curve(name, unit, low, high, max(1, len(means)), "".join(path), side)
 
 
-def curves_of(
-    key: str, header: Mapping[str, Any], members: Mapping[str, bytes]
-) -> tuple[list[Curve], list[str]]:
+def curves_of(header: Mapping[str, Any], members: Mapping[str, bytes]) -> tuple[list[Curve], list[str]]:
     """The curves that a sample has members for, of both people; and the members that cannot be read."""
     drawn: list[Curve] = []
-    notes: list[str] = []
+    notes: set[str] = set()
+    named = header.get("channels")
+    channels = named if isinstance(named, dict) else {}
     for side in ("", "main", "other"):
-        own = _of_side(members, side)
-        channels = header.get("channels") or {}
-        clip = Clip(key, {"channels": _of_side(channels, side), "duration_s": 1.0}, own)
-        for member, name, unit, limits in _KINDS:
-            if member not in own:
-                continue
-            try:
-                values = _values(clip, name)
-            except UNREADABLE as error:
-                where = f"{side}.{member}" if side else member
-                notes.append(f"{where} cannot be read: {type(error).__name__}")
-                continue
-            if values is not None:
-                drawn.append(draw(name, unit, values, limits, side=side))
-    return [one for one in drawn if not one.is_empty], sorted(set(notes))
 
+        def told(member: str, error: Exception, side: str = side) -> None:
+            where = f"{side}.{member}" if side else member
+            notes.add(f"{where} cannot be read: {type(error).__name__}")
 
-_KINDS = (
-    ("flac", "level", "dBFS", (-70.0, 0.0)),
-    ("arkit52.npy", "jawOpen", "", (0.0, 1.0)),
-    ("face61.npy", "head yaw", "degrees", (-45.0, 45.0)),
-    ("trust.npy", "mouth occlusion", "1: hidden", (0.0, 1.0)),
-    ("trust.npy", "speaking score", "above 0: speaks", (-8.0, 8.0)),
-)
-"""Member, curve, unit and axis; one axis for all samples, so that samples can be compared by eye."""
-
-
-def _values(clip: Clip, name: str) -> NDArray[Any] | None:
-    if name == "level":
-        return _level(clip)
-    if name == "jawOpen":
-        return _valid(clip, jaw_open(clip), "arkit52_valid.npy")
-    if name == "head yaw":
-        return yaw_deg(clip)
-    names = clip.header["channels"].get("trust.npy", [])
-    channel = {"mouth occlusion": "mouth_occlusion", "speaking score": "speaking"}[name]
-    if channel not in names:
-        return None
-    trust = np.load(io.BytesIO(clip.members["trust.npy"]), allow_pickle=False)
-    return np.asarray(trust[:, names.index(channel)], np.float64)
-
-
-def _level(clip: Clip) -> NDArray[Any]:
-    pcm, rate_hz = read_audio(clip.members["flac"])
-    step = max(1, round(rate_hz * LEVEL_STEP_S))
-    whole = pcm[: len(pcm) // step * step].reshape(-1, step)
-    power = np.mean(np.square(whole, dtype=np.float64), axis=1)
-    return np.asarray(10 * np.log10(np.maximum(power, 1e-7)))
-
-
-def _valid(clip: Clip, values: NDArray[Any], name: str) -> NDArray[Any]:
-    if name not in clip.members:
-        return values
-    valid = np.load(io.BytesIO(clip.members[name]), allow_pickle=False).astype(bool)
-    return np.where(valid, values, np.nan)
+        for one in series_of({"channels": _of_side(channels, side)}, _of_side(members, side), told):
+            if one.name in SHOWN and one.limits is not None:
+                drawn.append(draw(one.name, one.unit, one.values, one.limits, side=side))
+    return [one for one in drawn if not one.is_empty], sorted(notes)
 
 
 def _of_side(named: Mapping[str, Any], side: str) -> dict[str, Any]:

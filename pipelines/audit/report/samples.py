@@ -15,6 +15,7 @@ import yaml
 
 from manifests.store import Store
 from pipelines.audit.tables import INDEX
+from pipelines.sample_series import UNREADABLE
 
 MAX_MEMBER_BYTES = 64_000_000
 """A larger member is not opened for a picture of it."""
@@ -24,8 +25,6 @@ DIALOGUE = "turns.json"
 _COLUMNS = ["key", "shard", "split", "source_id", "duration_s", "members"]
 _N_LOOKED = 1000
 """Rows at the beginning of the index among which dialogues are looked for that no check named."""
-UNREADABLE = (ValueError, OSError, EOFError, RuntimeError, LookupError, TypeError)
-"""What decoders, tars and JSON of a damaged sample raise; PyAV's and soundfile's errors are among them."""
 
 
 @dataclass
@@ -113,7 +112,7 @@ def _borrow(base: Store, borrowers: Iterable[Found]) -> None:
             if about:
                 names = {str(name) for name in about["members"]}
                 wanted.setdefault(str(about["shard"]), []).append((found, str(about["key"]), names))
-        except (*UNREADABLE, AttributeError):
+        except UNREADABLE:
             continue  # a header that cannot be read is told of where it is shown
     for shard, borrowed in wanted.items():
         lenders = {key: Found({"shard": shard}) for _, key, _ in borrowed}

@@ -125,7 +125,7 @@ class Dyads(Step[DyadsConfig]):
             "sides_from": told.sides_from,
             "parameters": self.config.parameters,
             "sides": [
-                _side(source, zero, channel, face, _name(side, source, told, attached))
+                _side(source, zero, channel, face) | _name(side, source, told, attached)
                 for side, (source, zero, channel, face) in enumerate(
                     zip(sources, zeros, told.channels, told.faces, strict=True)
                 )
@@ -167,9 +167,7 @@ def _attached(sources: list[dict[str, Any]], told: Told, workspace: Workspace) -
     return by_activity(words, told.activity)
 
 
-def _side(
-    source: dict[str, Any], zero: Fraction, channel: int | None, face: Any, name: str
-) -> dict[str, Any]:
+def _side(source: dict[str, Any], zero: Fraction, channel: int | None, face: Any) -> dict[str, Any]:
     return {
         "source": source["source_id"],
         "zero": rational(zero),
@@ -177,7 +175,6 @@ def _side(
         "identity": face.identity if face else None,
         "tracks": list(face.tracks) if face else [],
         "face_confidence": face.confidence if face else None,
-        "speaker": name,
     }
 
 
@@ -187,13 +184,15 @@ def _on_channels(source: dict[str, Any], told: Told) -> tuple[str, str] | None:
     return (str(named[0]), str(named[1])) if told.channels == (0, 1) and named and len(named) == 2 else None
 
 
-def _name(side: int, source: dict[str, Any], told: Told, attached: Attached | None) -> str:
-    """As the labels call this person, else the transcript, else a or b."""
+def _name(side: int, source: dict[str, Any], told: Told, attached: Attached | None) -> dict[str, str]:
+    """As the labels call this person, else the transcript, else a or b; and which of them it was."""
     on_channels = _on_channels(source, told)
-    if on_channels:
-        return on_channels[side]
     labelled = source["labels"].get("speaker") if told.sides_from == "recordings" else None
-    return str(labelled or (attached.names[side] if attached else None) or "ab"[side])
+    given = on_channels[side] if on_channels else labelled
+    if given:
+        return {"speaker": str(given), "named_by": "labels"}
+    written = attached.names[side] if attached else None
+    return {"speaker": str(written or "ab"[side]), "named_by": "transcript" if written else "nobody"}
 
 
 def _shifted(spans: Spans, zero: Fraction) -> list[list[str | None]]:

@@ -5,20 +5,25 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from manifests.reasons import Reason, Status
-from manifests.schemas import MANIFEST
-from manifests.sidecar import Complaint
-from manifests.sources import Listing, SourceFile
+from manifests.reasons import Status
+from manifests.sources import Listing
 from manifests.store import Store
-from pipelines.accounting import Account, index_table, packed, shown
-from pipelines.build import LISTING, SETTINGS, Built, NoCorpusError, publish_books
+from pipelines.accounting import (
+    Account,
+    complaints,
+    end_of,
+    manifest_line,
+    packed,
+    shown,
+    unanswered,
+    whole_corpus_problems,
+    without_end,
+)
+from pipelines.build import Built, publish_books
 from pipelines.config import load_as, parse_as
 from pipelines.corpus import Corpus
 from pipelines.dialogues.real.channel_words import ChannelWords
@@ -29,6 +34,7 @@ from pipelines.dialogues.real.samples import PackRecorded, window_ends
 from pipelines.dialogues.real.sections import RealConfig
 from pipelines.dialogues.real.sides import Sides
 from pipelines.engine import Engine
+from pipelines.remembered import SETTINGS, read_listing, read_settings, write_listing, write_settings
 from pipelines.reporter import Reporter
 from pipelines.run import check_steps, run_steps
 from pipelines.step import Step
@@ -92,38 +98,20 @@ def make_real(
     check_steps(corpus, config.engine)
     with corpus.store.locked(break_lock=break_lock):
         corpus.store.sweep()
-        settings = {
-            "command": COMMAND,
-            "source_root": corpus.source_root,
-            "config": config.model_dump(mode="json"),
-        }
-        text = yaml.safe_dump(settings, sort_keys=False, allow_unicode=True)
-        corpus.store.write(SETTINGS, text.encode("utf-8"))
-        listed = json.dumps(asdict(corpus.listing)).encode("utf-8", "surrogateescape")
-        corpus.store.write(LISTING, listed)
+        told = config.model_dump(mode="json")
+        write_settings(corpus.store, command=COMMAND, source_root=corpus.source_root, config=told)
+        write_listing(corpus.store, corpus.listing)
         run_steps(corpus, config.engine, engine=engine, reporter=reporter, retry=retry)
         books = real_books(corpus)
-        publish_books(corpus.store, books, None if books.problems else index_table(corpus))
+        publish_books(corpus, books)
         return Built(corpus, books)
 
 
 def recall_real(url: str) -> tuple[Corpus, RealConfig]:
     """The dialogues that an earlier run left in a folder. Raises NoCorpusError."""
-    store = Store(url)
-    try:
-        settings = yaml.safe_load(store.read(SETTINGS))
-        listed = json.loads(store.read(LISTING))
-    except FileNotFoundError:
-        raise NoCorpusError(f"{url}: no {SETTINGS} there; is it the --out folder of a dialogue?") from None
-    if settings.get("command") != COMMAND:
-        raise NoCorpusError(f"{url} holds no dialogues that were recorded")
+    settings = read_settings(url, COMMAND)
     config = parse_as(RealConfig, settings["config"], f"{url}/{SETTINGS}")
-    listing = Listing(
-        tuple(SourceFile(**source) for source in listed["sources"]),
-        tuple(Complaint(one["where"], Reason(one["reason"]), one["detail"]) for one in listed["complaints"]),
-        listed["root"],
-    )
-    return open_real(listing, settings["source_root"], url, config), config
+    return open_real(read_listing(Store(url)), settings["source_root"], url, config), config
 
 
 def real_books(corpus: Corpus) -> Account:
@@ -132,30 +120,18 @@ def real_books(corpus: Corpus) -> Account:
     A problem is an item without a row, a recording or window without an end, a window of which not both
     views are in shards, or a step over the whole that did not end well.
     """
-    problems = []
-    for name in corpus.steps:
-        answered = {row["item"] for row in corpus.rows(name)}
-        missing = len(corpus.items(name).keys() - answered)
-        if missing:
-            problems.append(f"step {name}: {missing} planned items have no row")
-        problems += [
-            f"step {name}: {row['key']} is {row['status']} ({row['reason']}): {row['detail']}"
-            for row in corpus.rows(name)
-            if row["source_id"] is None and row["status"] != Status.OK
-        ]
+    problems = [*unanswered(corpus), *whole_corpus_problems(corpus)]
     windows = list(_windows(corpus))
     sources = list(_sources(corpus, windows))
     told = [line for _, line in windows if line is not None]
-    problems += [
-        f"{row['kind']} {row['key']}: no end" for row in [*sources, *told] if row["status"] not in set(Status)
-    ]
+    problems += without_end([*sources, *told])
     views = Counter(row["key"].rpartition("-")[0] for row in packed(corpus))
     for row in told:
         wanted = 2 if row["status"] == Status.OK else 0
         if views.pop(row["key"], 0) != wanted:
             problems.append(f"window {row['key']}: not {wanted} views of it are in shards")
     problems += [f"window {key}: in shards but not kept" for key in views]
-    rows = [*sources, *told, *_complaints(corpus)]
+    rows = [*sources, *told, *complaints(corpus)]
     return Account(
         rows=tuple(sorted(rows, key=lambda row: (row["kind"], row["key"]))),
         problems=tuple(problems),
@@ -174,42 +150,29 @@ def _windows(corpus: Corpus) -> Iterator[tuple[Line, Line | None]]:
             yield row, None
             continue
         about, shard = json.loads(row["window"]), shards.get(row["key"], {})
-        line = _line(
+        line = manifest_line(
             "clip", row["key"], source_id=row["source_id"], path=paths.get(row["source_id"]), step=step
         )
         line |= {"start_s": float(Fraction(about["start"])), "stop_s": float(Fraction(about["stop"]))}
         line |= {"split": shard.get("split"), "shard": shard.get("shard")}
-        yield row, line | ({"status": "open"} if end is None else _told(end))
+        yield row, line | ({"status": "open"} if end is None else end_of(end))
 
 
 def _sources(corpus: Corpus, windows: list[tuple[Line, Line | None]]) -> Iterator[Line]:
     """A recording is ok with a window of its dialogue in a shard, else ends as the dialogue did."""
     ends: dict[str, list[Line]] = {}
     for row, line in windows:
-        ends.setdefault(row["item"], []).append(line or {"step": "dyads", **_told(row)})
+        ends.setdefault(row["item"], []).append(line or {"step": "dyads", **end_of(row)})
     of_dialogue = {item.inputs["id"]: ends.get(item.id, []) for item in corpus.items("dyads").values()}
     splits = {row["source_id"]: row.get("split") for row in corpus.rows("split")}
     for one in conversations(corpus.listing):
         told = of_dialogue.get(one.id, [])
         best = min(told, key=lambda end: (end["status"] != Status.OK, end["status"]), default=None)
         for source in one.sources:
-            line = _line("source", source.id, source_id=source.id, path=shown(source.path), status="open")
+            line = manifest_line(
+                "source", source.id, source_id=source.id, path=shown(source.path), status="open"
+            )
             line |= {"split": splits.get(source.id)}
             yield line | (
                 {name: best[name] for name in ("step", "status", "reason", "detail")} if best else {}
             )
-
-
-def _complaints(corpus: Corpus) -> Iterator[Line]:
-    for number, one in enumerate(corpus.listing.complaints):
-        where = shown(one.where)
-        line = _line("complaint", f"{number:06d} {where}", path=where, step="ingest")
-        yield line | {"status": str(Status.FAILED), "reason": str(one.reason), "detail": one.detail}
-
-
-def _line(kind: str, key: str, **facts: Any) -> Line:
-    return {**dict.fromkeys(MANIFEST.names), "kind": kind, "key": key, **facts}
-
-
-def _told(row: Line) -> Line:
-    return {name: row[name] for name in ("status", "reason", "detail")}

@@ -103,6 +103,7 @@ class _About:
         labels = OF_A_PERSON if window["sides_from"] == "recordings" else ("licence", "consent")
         return {
             "name": side["speaker"],
+            "named_by": side["named_by"],
             "person": self._people.get((side["source"], side["identity"])),
             "face_confidence": side["face_confidence"],
             "tracks": side["tracks"],

@@ -226,19 +226,6 @@ def _face_twice(corpus: Path, strength: int) -> None:
     _duplicate(corpus, strength, copy)
 
 
-def _wrong_snr(corpus: Path, strength: int) -> None:
-    """The label of a test set's sample is off."""
-    off_db = (0.05, 0.5, 6.0)[strength - 1]
-    path = next(path for path in shards(corpus) if "db-" in path.name)
-    samples = read_shard(path)
-    key = sorted(samples)[0]
-    header = json.loads(samples[key]["json"])
-    for plan in header["mix"]["plans"].values():
-        plan["interferers"][0]["snr_db"] += off_db
-    samples[key]["json"] = json.dumps(header).encode()
-    write_shard(path, samples)
-
-
 def _right_gone(name: str) -> Any:
     def plant(corpus: Path, strength: int) -> None:
         edit_header(corpus, lambda header: header.update({name: (" ", "", None)[strength - 1]}))
@@ -284,6 +271,3 @@ CORPUS: tuple[Defect, ...] = (
     Defect("missing licence", "sample_licence", ("blank", "empty", "null"), _right_gone("licence")),
     Defect("missing consent", "sample_consent", ("blank", "empty", "null"), _right_gone("consent")),
 )
-
-SETS: tuple[Defect, ...] = (Defect("wrong SNR", "snr_achieved", ("0.05 dB", "0.5 dB", "6 dB"), _wrong_snr),)
-"""Of test sets only."""

@@ -10,7 +10,6 @@ import numpy as np
 from plant import (
     Defect,
     Members,
-    changed_flac,
     edit_array,
     edit_header,
     edit_samples,
@@ -213,8 +212,16 @@ def _lips_shifted(corpus: Path, strength: int) -> None:
     edit_array(corpus, "arkit52.npy", lambda array: np.roll(array, n, axis=0), every=True)
 
 
-def quieter_copy(members: Members) -> Members:
-    return {**members, "flac": changed_flac(members["flac"], lambda pcm, _: pcm * 0.5)}
+def _misheard(corpus: Path, strength: int) -> None:
+    """The recogniser's best hypothesis has other words than the text: 1 of 6, 4 of 6, none right."""
+
+    def spoil(_: str, members: Members) -> None:
+        words = str(json.loads(members["json"])["text"]).split()
+        n_wrong = (len(words) // 6, 2 * len(words) // 3, len(words))[strength - 1]
+        heard = [*["rhubarb"] * n_wrong, *words[n_wrong:]]
+        members["hyps_asr.json"] = json.dumps([{"text": " ".join(heard), "score": -0.1}]).encode()
+
+    edit_samples(corpus, spoil)
 
 
 PAYLOAD: tuple[Defect, ...] = (
@@ -258,5 +265,6 @@ PAYLOAD: tuple[Defect, ...] = (
     ),
     Defect("text of another clip", "text_rate", ("x 2", "x 4", "x 20"), _text_long),
     Defect("words late", "words_placed", ("0.1 s", "0.6 s", "3 s"), _words_late),
+    Defect("hypothesis of another clip", "wer", ("1 word of 6", "4 of 6", "all"), _misheard),
     Defect("truncated member", "member_readable", ("1 % gone", "half", "all"), _truncated_member),
 )

@@ -17,8 +17,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 from plant import Defect
-from plant_corpus import CORPUS, SETS
+from plant_corpus import CORPUS
 from plant_payload import PAYLOAD
+from plant_sets import DIALOGUES, SETS, STEREO
 
 from pipelines.audit.audit import Verdict, run_audit
 
@@ -82,7 +83,9 @@ def main() -> None:
     parser.add_argument("--only", action="append", default=[])
     parser.add_argument("--beside", action="store_true", help="also name the other checks that spoke")
     options = parser.parse_args()
-    chosen = [one for one in (*DEFECTS, *SETS) if one.name in options.only] or list(DEFECTS)
+    chosen = [one for one in (*DEFECTS, *SETS, *DIALOGUES, *STEREO) if one.name in options.only] or list(
+        DEFECTS
+    )
     _say("| planted | found by | 1 | 2 | 3 | smallest found |\n|---|---|---|---|---|---|")
     tried: list[Trial] = []
     for trial in trials(options.corpus, chosen):

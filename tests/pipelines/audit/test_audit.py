@@ -19,7 +19,7 @@ from pipelines.audit.audit import Verdict, run_audit
 from pipelines.audit.catalog import CHECKS
 from pipelines.audit.compare import compare, read_audit
 from pipelines.audit.model import Outcome
-from pipelines.build import NoCorpusError
+from pipelines.remembered import NoCorpusError
 
 Damaged = Callable[[], Path]
 

@@ -12,7 +12,7 @@ import pytest
 import soundfile
 
 from pipelines.audit.fingerprints import Print, alike, bands_of, face_bits, sound_signature
-from pipelines.audit.payload import arrays, mixes, pictures, sounds, texts, turns
+from pipelines.audit.payload import arrays, mixes, people, pictures, sounds, texts, turns
 from pipelines.audit.payload.sample import Sample
 from pipelines.audit.policy import load_policy
 from pipelines.audit.summarise import Summariser
@@ -112,6 +112,17 @@ def test_frozen_and_black_frames():
     assert pictures.picture_facts(frames)["black_share"] == 5 / 50
 
 
+def test_who_listens_is_silent_and_who_speaks_is_not():
+    """Other's channel is silent in 5 s of 7; a channel whose speech is gone is found."""
+    sample = dialogue()
+    sounds.measure_sounds(sample)
+    assert facts(sample, "sound_silent")["n_bad"] == 0
+    gone = dialogue()
+    gone.members["other.flac"] = flac(np.zeros(7 * RATE))
+    sounds.measure_sounds(gone)
+    assert facts(gone, "sound_silent")["n_bad"] == 1
+
+
 def test_lengths_are_those_of_the_clip():
     members = {
         "flac": flac(np.zeros(2 * RATE - 1)),
@@ -135,7 +146,7 @@ def test_codes_outside_the_codebook_runs_and_their_use():
     arrays.measure_tokens(sample)
     assert facts(sample, "tokens_range")["n_bad"] == 1
     assert facts(sample, "tokens_constant")["max"] == 1.0
-    assert facts(sample, "tokens_untrained")["n_bad"] == 2
+    assert facts(sample, "tokens_untrained")["n_bad"] == 1  # of the member, not of each codebook
     assert facts(sample, "tokens_dead", "mimi.npy codebook 1")["n_used"] == 1
     assert facts(sample, "tokens_dead", "mimi.npy codebook 0")["n"] == 24  # the one outside is no code
 
@@ -202,17 +213,6 @@ def test_exchanged_channels_are_seen():
     assert facts(sample, "channels_swapped")["n_bad"] == 1
 
 
-def test_voices_and_people_of_both_sides():
-    sides = {
-        "main": {"person": "Ann", "voice": "af_1", "voice_identity": "heart"},
-        "other": {"person": "Bob", "voice": "tiny", "voice_identity": None},
-    }
-    header = {"speaker": "Ann", "speakers": sides}
-    assert list(turns.voices_of(header)) == ["heart", "tiny"]
-    assert list(turns.people_of(header)) == ["Ann", "Bob"]
-    assert list(turns.people_of({"speaker": None})) == []
-
-
 def test_turns_of_another_length_are_told():
     sample = dialogue()
     sample.header["duration_s"] = 9.0
@@ -244,7 +244,7 @@ def test_the_snr_of_a_mix_is_measured_again(label_off_db: float):
     found = facts(sample, "snr_achieved")
     assert found["max"] == pytest.approx(label_off_db, abs=0.02)
     assert found["n_bad"] == int(label_off_db > 0.1)
-    assert list(mixes.interferers_of(sample.header)) == ["Ann"]
+    assert list(people.interferer_groups(sample.header, None)) == [(("leak_interferer", "Ann"), "train")]
 
 
 def pairs(prints: list[Print], check: str) -> set[tuple[str, str]]:

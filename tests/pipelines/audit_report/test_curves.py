@@ -50,15 +50,15 @@ def test_level_of_a_tone_and_jaw_and_yaw() -> None:
         "other.face61.npy": npy(face),
     }
     header = {"channels": {"other.arkit52.npy": list(ARKIT52_NAMES), "other.face61.npy": list(FACE61_NAMES)}}
-    curves, notes = curves_of("key", header, members)
+    curves, notes = curves_of(header, members)
     level, jaw, yaw = curves
     assert notes == [] and {one.side for one in curves} == {"other"}
-    assert read(level)[5] == pytest.approx(-70, abs=0.5)
-    assert read(level)[45] == pytest.approx(20 * np.log10(0.5 / np.sqrt(2)), abs=0.8)
+    assert read(level)[10] == pytest.approx(-70, abs=0.5)
+    assert read(level)[90] == pytest.approx(20 * np.log10(0.5 / np.sqrt(2)), abs=0.8)
     assert read(jaw)[49] == pytest.approx(1.0)
     assert abs(read(yaw)[12]) == pytest.approx(30.0, abs=1.0)
 
 
 def test_damage_is_told_by_name() -> None:
-    _, notes = curves_of("key", {}, {"main.flac": b"no sound", "face61.npy": b"\x93NUMPY", "trust.npy": b""})
-    assert [note.partition(" ")[0] for note in notes] == ["face61.npy", "main.flac"]
+    _, notes = curves_of({}, {"main.flac": b"no sound", "face61.npy": b"\x93NUMPY", "trust.npy": b""})
+    assert [note.partition(" ")[0] for note in notes] == ["face61.npy", "main.flac", "trust.npy"]

@@ -69,7 +69,7 @@ def test_speech_in_a_whole_recording_has_its_measures(tmp_path: Path) -> None:
 
 
 def test_silence_is_rejected_whole_and_in_pieces(tmp_path: Path) -> None:
-    (row,) = market(tmp_path, floor=-80.0).select(**SOUND_ALONE)
+    (row,) = market(tmp_path, floor=-80.0, loud=-80.0).select(**SOUND_ALONE)
     assert (str(row.status), str(row.reason), row.measures.get("start")) == ("skipped", "silent_audio", None)
     bench = Bench(tmp_path)
     bench.speech([(0.0, 13.0)], length_s=40.0)  # and nothing after that
