@@ -21,8 +21,8 @@ SETS: tuple[Set, ...] = ("zero_shot", "in_context", "avsr", "forced_emotion")
 SHOWN_FROM = "train"
 """Demonstrations are never of what is tested."""
 
-Pool = Mapping[str, Sequence[Exchange]]
-"""By emotion what may be shown, by key."""
+Pool = Mapping[str, Sequence[tuple[str | None, str]]]
+"""By emotion what may be shown: whose it is, and the exchange as JSON."""
 
 
 class AvlmOptions(ExportOptions):
@@ -73,10 +73,10 @@ class PromptSets:
 
     def pool(self, exchanges: Iterable[Exchange]) -> Pool:
         """What of the train split may be shown."""
-        pool: dict[str, list[Exchange]] = {emotion: [] for emotion in KEPT}
+        pool: dict[str, list[tuple[str | None, str]]] = {emotion: [] for emotion in KEPT}
         for one in exchanges:
             if one.emotion is not None and self.lack(one, "in_context") is None:
-                pool[one.emotion].append(one)
+                pool[one.emotion].append((one.person, one.to_json()))
         return pool
 
     def lines(
@@ -102,8 +102,8 @@ class PromptSets:
         for emotion, there in pool.items():
             drawn = int(digest("demonstration", self._options.seed, one.key, emotion), 16)
             turned = (there[(drawn + step) % len(there)] for step in range(len(there)))
-            shown.append(next((each for each in turned if each.person != one.person), None))
-        return [each for each in shown if each is not None]
+            shown.append(next((text for person, text in turned if person != one.person), None))
+        return [Exchange.from_json(text) for text in shown if text is not None]
 
     def _examples(self, one: Exchange, name: Set, shown: Sequence[Exchange]) -> list[avlm.Example]:
         folder, plain = self._options.prompts, self._plain(one)
