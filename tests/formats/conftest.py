@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from made_corpus import MadeCorpus, talk, turns_json, two, write_corpus
@@ -45,3 +46,12 @@ def sentencepiece_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
         minloglevel=2,
     )
     return folder / "unigram40.model"
+
+
+@pytest.fixture
+def load(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
+    """`datasets.load_dataset` of a folder, offline."""
+    datasets = pytest.importorskip("datasets", reason="HF datasets is not installed")
+    monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
+    datasets.disable_progress_bars()
+    return lambda path: datasets.load_dataset(str(path), cache_dir=str(tmp_path / "cache"))

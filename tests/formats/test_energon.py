@@ -6,11 +6,11 @@ import io
 import tarfile
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import yaml
+from loaders import energon_samples
 from made_corpus import MadeCorpus
 
 from manifests.exports.run import run_export
@@ -61,38 +61,10 @@ def test_splits_and_counts(exported: Path, talks: MadeCorpus) -> None:
 
 
 def test_energon_gives_every_sample_with_its_members(exported: Path, talks: MadeCorpus) -> None:
-    energon = pytest.importorskip("megatron.energon", reason="megatron-energon is not installed")
-
-    @energon.stateless
-    def whole(sample: dict[str, Any]) -> dict[str, Any]:
-        return sample
-
-    class Whole(energon.TaskEncoder):  # type: ignore[misc,name-defined]
-        cookers = (energon.Cooker(whole),)
-        decoder = None
-
-        @energon.stateless
-        def encode_sample(self, sample: dict[str, Any]) -> dict[str, Any]:
-            return sample
-
-        def batch(self, samples: list[Any]) -> list[Any]:
-            return samples
-
-    def keys(make: Any) -> set[str]:
-        config = energon.WorkerConfig(rank=0, world_size=1, num_workers=0)
-        more = {"shuffle_buffer_size": None, "max_samples_per_sequence": None, "repeat": False}
-        if make is energon.get_val_dataset:
-            more = {}
-        dataset = make(str(exported), worker_config=config, batch_size=1, task_encoder=Whole(), **more)
-        seen = set()
-        for (sample,) in energon.get_loader(dataset):
-            key = sample["__key__"].split("/")[-1]
-            made = talks.samples[key]
-            assert sample["lips.mp4"] == made.members["lips.mp4"]
-            assert sample["flac"] == made.members["flac"]
-            seen.add(key)
-        return seen
-
-    train = keys(energon.get_train_dataset)
-    assert train == {key for key, made in talks.samples.items() if made.split == "train"}
-    assert keys(energon.get_val_dataset) == set(talks.samples) - train
+    seen = {}
+    for split, key, sample in energon_samples(exported):
+        made = talks.samples[key]
+        assert sample["lips.mp4"] == made.members["lips.mp4"]
+        assert sample["flac"] == made.members["flac"]
+        seen[key] = split
+    assert seen == {key: made.split for key, made in talks.samples.items()}

@@ -11,29 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+from loaders import undecoded
 from made_corpus import Made, MadeCorpus, talk, write_corpus
 
 from manifests.exports.run import run_export
 
 MEMBERS = ("flac", "lips.mp4", "face61.npy", "hyps_asr.json")
-
-
-@pytest.fixture
-def load(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
-    datasets = pytest.importorskip("datasets", reason="HF datasets is not installed")
-    monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
-    datasets.disable_progress_bars()
-    return lambda path: datasets.load_dataset(str(path), cache_dir=str(tmp_path / "cache"))
-
-
-def undecoded(loaded: Any) -> Any:
-    """Bytes instead of decoders, which would need torchcodec."""
-    import datasets
-
-    for name, feature in loaded.features.items():
-        if isinstance(feature, datasets.Audio | datasets.Video):
-            loaded = loaded.cast_column(name, type(feature)(decode=False))
-    return loaded
 
 
 def test_every_member_and_label_comes_back_from_parquet(talks: MadeCorpus, out: Path, load: Any) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+from loaders import energon_samples, undecoded
 from set_samples import samples
 from small_build import run_build
 
@@ -58,52 +59,12 @@ def split_of(sample: dict[str, bytes]) -> str:
 
 
 def test_energon(grid: Path, shards: dict[str, dict[str, bytes]], tmp_path: Path) -> None:
-    energon = pytest.importorskip("megatron.energon", reason="megatron-energon is not installed")
-
-    @energon.stateless
-    def whole(sample: dict[str, Any]) -> dict[str, Any]:
-        return sample
-
-    class Whole(energon.TaskEncoder):  # type: ignore[misc,name-defined]
-        cookers = (energon.Cooker(whole),)
-        decoder = None
-
-        @energon.stateless
-        def encode_sample(self, sample: dict[str, Any]) -> dict[str, Any]:
-            return sample
-
-        def batch(self, samples: list[Any]) -> list[Any]:
-            return samples
-
     run_export(str(grid), "energon", str(tmp_path / "out"))
-    once = {"shuffle_buffer_size": None, "max_samples_per_sequence": None, "repeat": False}
     seen: dict[str, str] = {}
-    makes = (("train", energon.get_train_dataset, once), ("valid", energon.get_val_dataset, {}))
-    for split, make, more in makes:
-        config = energon.WorkerConfig(rank=0, world_size=1, num_workers=0)
-        dataset = make(
-            str(tmp_path / "out"), worker_config=config, batch_size=1, task_encoder=Whole(), **more
-        )
-        for (sample,) in energon.get_loader(dataset):
-            key = sample["__key__"].split("/")[-1]
-            assert {name: sample[name] for name in shards[key]} == shards[key]
-            seen[key] = split
+    for split, key, sample in energon_samples(tmp_path / "out"):
+        assert {name: sample[name] for name in shards[key]} == shards[key]
+        seen[key] = split
     assert seen == {key: split_of(sample) for key, sample in shards.items()}
-
-
-@pytest.fixture
-def load(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
-    datasets = pytest.importorskip("datasets", reason="HF datasets is not installed")
-    monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
-    datasets.disable_progress_bars()
-    return lambda path: datasets.load_dataset(str(path), cache_dir=str(tmp_path / "cache"))
-
-
-def undecoded(table: Any) -> Any:
-    """Bytes instead of decoders."""
-    for name in ("flac", "lips_mp4"):
-        table = table.cast_column(name, type(table.features[name])(decode=False))
-    return table
 
 
 @pytest.mark.parametrize("layout", ["parquet", "webdataset"])
