@@ -85,7 +85,7 @@ def people_of(rows: Iterable[dict[str, Any]]) -> dict[str, str]:
     """
     from scipy.cluster.hierarchy import DisjointSet
 
-    known = DisjointSet[tuple[str, str]]()
+    known: DisjointSet[tuple[str, str]] = DisjointSet()
     names: dict[str, list[tuple[str, str]]] = {}
     for row in rows:
         header = json.loads(row["header"])
