@@ -23,7 +23,7 @@ from pipelines.steps.emotions import clip_emotion, emotions_inside
 from pipelines.steps.members import channels, groups, rates_hz
 from pipelines.steps.people import people_of
 from pipelines.steps.said import SourceWords, source_words
-from pipelines.steps.voices import source_voices
+from pipelines.steps.told_voices import source_voices
 
 LONGEST_WORD_S = 60.0
 """No word is longer: where to begin to look for those inside a clip."""

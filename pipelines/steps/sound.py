@@ -16,7 +16,7 @@ from pipelines.select_section import SelectConfig
 from pipelines.steps.chunks import Span
 from pipelines.steps.limits import Limit
 from pipelines.steps.listen import HOP_S
-from pipelines.steps.voices import read_activity
+from pipelines.steps.told_voices import read_activity
 
 SOUND_MEASURES = {
     "snr_db": pa.float64(),  # speech over its pauses, in the clip and 5 s round it

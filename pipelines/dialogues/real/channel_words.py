@@ -13,7 +13,7 @@ from manifests.store import Store
 from pipelines.sections import WordsConfig
 from pipelines.step import Item
 from pipelines.steps.speech_chunks import speech_chunks, speech_of
-from pipelines.steps.voices import read_activity
+from pipelines.steps.told_voices import read_activity
 from pipelines.steps.words import WORDS, Piece, Words
 
 if TYPE_CHECKING:

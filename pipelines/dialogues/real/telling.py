@@ -28,7 +28,8 @@ from pipelines.dialogues.real.sound import mono16k, refuse_silence
 from pipelines.dialogues.real.timeline import Shared, shared_time
 from pipelines.dialogues.real.words import read_said
 from pipelines.step import Workspace
-from pipelines.steps.voices import read_activity, read_faces
+from pipelines.steps.told_voices import read_activity
+from pipelines.steps.voices import read_faces
 from synth.turns.times import Spans, united
 
 if TYPE_CHECKING:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from pipelines.audit.code_use import CodeUse
 from pipelines.audit.groups import Group, Groups
+from pipelines.audit.quantiles import LogBins
 from pipelines.audit.sketches import (
     N_WORST,
     Bins,
@@ -20,7 +21,6 @@ from pipelines.audit.sketches import (
     Example,
     Faults,
     Limits,
-    LogBins,
     Worst,
 )
 
