@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import time
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -187,15 +186,3 @@ def test_neither_time_nor_history_matters(media: Path) -> None:
     assert boundaries(images, uneven) == found
     with pytest.raises(ValueError, match="reset"):
         detector(images[0], times[0])
-
-
-def test_it_costs_little() -> None:
-    image = cv2.resize(np.random.default_rng(0).integers(0, 255, (48, 64, 3), np.uint8), (640, 480))
-    detector = ShotDetector()
-    costs_s = []
-    for block in range(10):
-        start_s = time.process_time()
-        for number in range(20):
-            detector(image, Fraction(20 * block + number))
-        costs_s.append((time.process_time() - start_s) / 20)
-    assert min(costs_s) < 1e-3

