@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 
 from manifests.store import Store
 from pipelines.accounting import Account, account, index_table
+from pipelines.asking import unpaid
 from pipelines.config import parse_config
 from pipelines.corpus import Corpus
 from pipelines.engine import Engine
@@ -19,16 +20,16 @@ from pipelines.remembered import (
     BUILD,
     LISTING,
     SETTINGS,
-    read_listing,
+    keep_listing,
+    kept_listing,
     read_settings,
-    write_listing,
     write_settings,
 )
 from pipelines.reporter import Reporter
 from pipelines.run import check_steps, run_steps
 from pipelines.sections import BuildConfig
 from pipelines.step import Step
-from pipelines.steps.caption import Caption, CaptionStepConfig, check_key, unpaid
+from pipelines.steps.caption import Caption, CaptionStepConfig, check_key
 from pipelines.steps.cut import Cut
 from pipelines.steps.hypotheses import Hypotheses
 from pipelines.steps.ingest import Ingest
@@ -98,7 +99,7 @@ def build(
     store = corpus.store
     with store.locked(break_lock=break_lock):
         store.sweep()
-        corpus.forget("caption", unpaid(corpus))
+        corpus.forget("caption", unpaid(corpus, "caption"))
         check_key(corpus)
         removed = _removed_since_last_run(corpus)
         remember(corpus, config)
@@ -135,14 +136,14 @@ def publish_books(corpus: Corpus, books: Account) -> None:
 def remember(corpus: Corpus, config: BuildConfig) -> None:
     """Keep the config and the listing beside the corpus, for `status`, `replay` and the like."""
     write_settings(corpus.store, source_root=corpus.source_root, config=config.model_dump(mode="json"))
-    write_listing(corpus.store, corpus.listing)
+    keep_listing(corpus.store, corpus.listing)
 
 
 def _removed_since_last_run(corpus: Corpus) -> tuple[str, ...]:
     """Paths that the last run listed and this one does not: a deleted file, or a disk half mounted."""
     if not corpus.store.exists(LISTING):
         return ()
-    before = {source.path for source in read_listing(corpus.store).sources}
+    before = {source.path for source in kept_listing(corpus.store).sources}
     return tuple(sorted(before - {source.path for source in corpus.listing.sources}))
 
 
@@ -150,7 +151,7 @@ def recall(url: str) -> tuple[Corpus, BuildConfig]:
     """The corpus that an earlier build left in a folder. Raises NoCorpusError."""
     settings, store = read_settings(url, BUILD), Store(url)
     config = parse_config(settings["config"], f"{url}/{SETTINGS}")
-    return Corpus(store, settings["source_root"], read_listing(store), build_steps(config)), config
+    return Corpus(store, settings["source_root"], kept_listing(store), build_steps(config)), config
 
 
 def write_table(store: Store, name: str, table: pa.Table) -> None:

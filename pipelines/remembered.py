@@ -52,12 +52,12 @@ def read_settings(url: str, command: str | None = None) -> dict[str, Any]:
     return settings
 
 
-def write_listing(store: Store, listing: Listing) -> None:
+def keep_listing(store: Store, listing: Listing) -> None:
     """Keep what was found to work on."""
     store.write(LISTING, json.dumps(asdict(listing)).encode("utf-8", "surrogateescape"))
 
 
-def read_listing(store: Store) -> Listing:
+def kept_listing(store: Store) -> Listing:
     """What was found to work on. Raises NoCorpusError."""
     if not store.exists(LISTING):
         raise NoCorpusError(f"{store.url}: no {LISTING} there; the run ended before it had listed anything")

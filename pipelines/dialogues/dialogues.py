@@ -19,6 +19,7 @@ from pipelines.accounting import (
     whole_corpus_problems,
     without_end,
 )
+from pipelines.asking import unpaid
 from pipelines.build import Built, publish_books
 from pipelines.config import load_as, parse_as
 from pipelines.dialogues.arrange import Arrange
@@ -26,7 +27,7 @@ from pipelines.dialogues.borrowed import Borrow, lending
 from pipelines.dialogues.corpus import ScriptCorpus
 from pipelines.dialogues.label import Label
 from pipelines.dialogues.render import Render, RenderConfig
-from pipelines.dialogues.rewrite import Rewrite, RewriteStepConfig, unpaid
+from pipelines.dialogues.rewrite import Rewrite, RewriteStepConfig
 from pipelines.dialogues.samples import PackDialogues, dialogue_ends
 from pipelines.dialogues.sections import SynthConfig
 from pipelines.dialogues.speak import Speak
@@ -89,7 +90,7 @@ def make_dialogues(
         lending(corpus.config.faces)
     with corpus.store.locked(break_lock=break_lock):
         corpus.store.sweep()
-        corpus.forget("rewrite", unpaid(corpus))
+        corpus.forget("rewrite", unpaid(corpus, "rewrite"))
         _check_key(corpus)
         config = corpus.config.model_dump(mode="json")
         write_settings(corpus.store, command=COMMAND, scripts=corpus.source_root, config=config)
@@ -103,7 +104,7 @@ def _check_key(corpus: ScriptCorpus) -> None:
     """Raises ApiKeyError where the LLM is to be asked and the environment holds no key for it."""
     config = corpus.config.rewrite
     if config is not None and corpus.todo("rewrite"):
-        ApiKey.from_environment(config.server.api_key_env, required=not config.server.is_loopback)
+        ApiKey.of_server(config.server)
 
 
 def recall_synth(url: str) -> ScriptCorpus:

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from manifests.ids import digest
-from manifests.reasons import Reason, Status
+from manifests.reasons import Status
 from manifests.receipts import Row
+from pipelines.asking import patience_s, row_of, units_of
 from pipelines.dialogues.corpus import scripts_of
 from pipelines.section import Section
 from pipelines.step import Item, Resources, Step, Unit, UnusableError, Workspace
@@ -23,11 +24,7 @@ from synth.rewriting.scripts import Dialogue
 if TYPE_CHECKING:
     from pipelines.corpus import Corpus
 
-DIALOGUES_A_UNIT = 64
 TURN_S = 3.0
-PATIENCE = 1 / 20
-"""Media seconds for each second that answers may take: the engine grants 20 s for one. Whoever waits for
-the server gives up first, with a reason."""
 
 
 class RewriteStepConfig(Section):
@@ -56,14 +53,14 @@ class Rewrite(Step[RewriteStepConfig]):
         if config is None:
             return
         scripts = scripts_of(corpus)
-        patience_s = config.attempts * config.server.tries * config.server.deadline_s * PATIENCE
+        longest_s = patience_s(config.server, config.attempts)
         for dialogue in scripts.scripts:
             if dialogue.id in scripts.forgotten:
                 continue
             plain = dialogue.model_dump(mode="json")
             item = f"{dialogue.id}-{digest(plain, length=8)}"
             n_turns = len(dialogue.turns)
-            yield Item(item, dialogue.id, {"dialogue": plain}, TURN_S * n_turns, patience_s * n_turns)
+            yield Item(item, dialogue.id, {"dialogue": plain}, TURN_S * n_turns, longest_s * n_turns)
 
     def identity(self) -> dict[str, Any]:
         """What decides the text: not the server, its limits or the budget. Raises UnusableError."""
@@ -79,13 +76,8 @@ class Rewrite(Step[RewriteStepConfig]):
         return {"config": config.identity(), "prompts": prompts}
 
     def bundle(self, items: Sequence[Item], *, unit_s: float) -> list[Unit]:
-        """Enough of them to keep the server busy; all of them where a budget is to be kept, which only one
-        process can."""
-        config = self.config.rewrite
-        if items and config is not None and config.budget.limited:
-            return [Unit.of(items)]
-        starts = range(0, len(items), DIALOGUES_A_UNIT)
-        return [Unit.of(items[start : start + DIALOGUES_A_UNIT]) for start in starts]
+        """As many as keep the server busy."""
+        return units_of(items, self.config.rewrite.budget if self.config.rewrite else None)
 
     def run_item(self, item: Item, workspace: Workspace) -> list[Row]:
         """One dialogue alone; `run` does many at a time."""
@@ -102,18 +94,12 @@ class Rewrite(Step[RewriteStepConfig]):
         items = {item.source_id: item for item in unit.items}
         try:
             rewriter = Rewriter(self.config.rewrite, workspace.store)
-            rows = [_row(items[one.dialogue_id], one) for one in rewriter.run(dialogues.values())]
+            rows = [row_of(items[one.dialogue_id], one) for one in rewriter.run(dialogues.values())]
         except (ApiKeyError, ServerUnusableError) as error:
             raise UnusableError(str(error)) from error
         told = {row.source_id for row in rows}
         nothing = [Rewritten(f"{name}-none", str(name), "none", None) for name in items if name not in told]
-        return rows + [_row(items[one.dialogue_id], one) for one in nothing]
-
-
-def _row(item: Item, one: Rewritten) -> Row:
-    reason = Reason(str(one.fault)) if one.fault else None
-    told = {"status": one.status, "reason": reason, "detail": one.detail}
-    return item.row(one.key, measures=one.measures(), **told)
+        return rows + [row_of(items[one.dialogue_id], one) for one in nothing]
 
 
 def rewritten(corpus: Corpus) -> dict[str, list[Rewritten]]:
@@ -129,8 +115,3 @@ def rewritten(corpus: Corpus) -> dict[str, list[Rewritten]]:
         one = Rewritten(key=row["key"], fault=fault, detail=row["detail"], **fields)
         found.setdefault(row["dialogue_id"], []).append(one)
     return found
-
-
-def unpaid(corpus: Corpus) -> list[str]:
-    """Items that a budget left out: a larger one goes on from there, so they are asked about again."""
-    return [row["item"] for row in corpus.rows("rewrite") if row["reason"] == Reason.LLM_BUDGET_SPENT]

@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any
 from manifests.ids import digest
 from manifests.reasons import ItemError, Reason, Status
 from manifests.receipts import Row
+from pipelines.asking import patience_s, row_of, units_of
 from pipelines.section import Section
 from pipelines.step import Item, Resources, Step, Unit, UnusableError, Workspace
 from pipelines.steps.clips import extension_of, read_member
 from pipelines.steps.shown import frames_of, sound_of
-from synth.captions.captioner import CAPTIONED, PROMPT, Captioned, Captioner, CaptionTask
+from synth.captions.captioner import CAPTIONED, PROMPT, Captioner, CaptionTask
 from synth.captions.config import CaptionConfig
 from synth.llm.api_key import ApiKey, ApiKeyError
 from synth.llm.chat import ServerUnusableError
@@ -30,10 +31,6 @@ if TYPE_CHECKING:
     from synth.llm.messages import Media
 
 SOUND = "flac"
-CLIPS_A_UNIT = 64
-PATIENCE = 1 / 20
-"""Media seconds for each second that answers may take: the engine grants 20 s for one. Whoever waits for
-the server gives up first, with a reason."""
 ABOUT = (
     *("model", "served_model", "prompt", "prompt_version", "prompt_sha", "request"),
     *("sound", "frames", "prompt_tokens", "completion_tokens"),
@@ -69,13 +66,13 @@ class Caption(Step[CaptionStepConfig]):
             return
         sources = {row["source_id"]: row for row in corpus.rows("ingest")}
         clips = corpus.items("cut")
-        patience_s = config.attempts * config.server.tries * config.server.deadline_s * PATIENCE
+        longest_s = patience_s(config.server, config.attempts)
         for row in corpus.rows("cut"):
             source, clip = sources[row["source_id"]], clips[row["item"]].inputs
             if row["status"] != Status.OK or source.get("caption") or clip.get("start") is None:
                 continue  # a text has no start: there is nothing to hear or see
             if not config.tasks or source.get("task") in config.tasks:
-                yield _item(row, clip, config, patience_s)
+                yield _item(row, clip, config, longest_s)
 
     def identity(self) -> dict[str, Any]:
         """What decides a caption: not the server, its limits or the budget. Raises UnusableError."""
@@ -88,12 +85,8 @@ class Caption(Step[CaptionStepConfig]):
             raise UnusableError(str(error)) from error
 
     def bundle(self, items: Sequence[Item], *, unit_s: float) -> list[Unit]:
-        """Enough of them to keep the server busy; all of them where a budget is to be kept, which only one
-        process can."""
-        if items and self.config.caption is not None and self.config.caption.budget.limited:
-            return [Unit.of(items)]
-        starts = range(0, len(items), CLIPS_A_UNIT)
-        return [Unit.of(items[start : start + CLIPS_A_UNIT]) for start in starts]
+        """As many as keep the server busy."""
+        return units_of(items, self.config.caption.budget if self.config.caption else None)
 
     def run_item(self, item: Item, workspace: Workspace) -> list[Row]:
         """One clip alone; `run` does many at a time."""
@@ -107,7 +100,7 @@ class Caption(Step[CaptionStepConfig]):
         try:
             captioner = Captioner(self.config.caption, workspace.store)
             for one in captioner.run(self._tasks(unit.items, workspace, rows)):
-                rows.append(_row(items[one.key], one))
+                rows.append(row_of(items[one.key], one))
         except (ApiKeyError, ServerUnusableError) as error:
             raise UnusableError(f"caption: {error}") from error
         return rows
@@ -139,7 +132,7 @@ class Caption(Step[CaptionStepConfig]):
         return tuple(found)
 
 
-def _item(row: dict[str, Any], clip: dict[str, Any], config: CaptionConfig, patience_s: float) -> Item:
+def _item(row: dict[str, Any], clip: dict[str, Any], config: CaptionConfig, longest_s: float) -> Item:
     """Its id covers what is sent: the sound's bytes, and of frames the source's content and the span."""
     found = {extension_of(one["name"]): one for one in row["artifacts"]}
     sound = found.get(SOUND) if config.sound is not None else None
@@ -152,13 +145,7 @@ def _item(row: dict[str, Any], clip: dict[str, Any], config: CaptionConfig, pati
         "clip": {name: clip[name] for name in ("recording", "start", "stop")} if seen else None,
     }
     length_s = float(Fraction(clip["stop"]) - Fraction(clip["start"]))
-    return Item(item, row["source_id"], inputs, length_s, patience_s)
-
-
-def _row(item: Item, one: Captioned) -> Row:
-    reason = Reason(str(one.fault)) if one.fault else None
-    told = {"status": one.status, "reason": reason, "detail": one.detail}
-    return item.row(one.key, measures=one.measures(), **told)
+    return Item(item, row["source_id"], inputs, length_s, longest_s)
 
 
 @dataclass(frozen=True)
@@ -187,15 +174,10 @@ def captions(corpus: Corpus) -> Captions:
     return Captions({items[row["item"]].inputs["key"]: row for row in corpus.rows("caption")})
 
 
-def unpaid(corpus: Corpus) -> list[str]:
-    """Items that a budget left out: a larger one goes on from there, so they are asked about again."""
-    return [row["item"] for row in corpus.rows("caption") if row["reason"] == Reason.LLM_BUDGET_SPENT]
-
-
 def check_key(corpus: Corpus) -> None:
     """Raises ApiKeyError where there is work and the environment holds no key for the captions' server."""
     step = corpus.steps["caption"]
     assert isinstance(step, Caption)
     config = step.config.caption
     if config is not None and any(corpus.todo(name) for name in corpus.steps):
-        ApiKey.from_environment(config.server.api_key_env, required=not config.server.is_loopback)
+        ApiKey.of_server(config.server)

@@ -13,6 +13,7 @@ from manifests.reasons import Status
 from manifests.store import Store
 from synth.captions.checks import gives_nothing, problems_of
 from synth.captions.config import CaptionConfig
+from synth.llm.asked import SHOWN_LETTERS, Asked, asked_again
 from synth.llm.asking import Counts, Requests
 from synth.llm.asking_many import AskMany
 from synth.llm.budget import BudgetSpentError
@@ -20,12 +21,8 @@ from synth.llm.chat import NoAnswerError, Reply, Request
 from synth.llm.messages import SOUNDS, Media, Message
 from synth.llm.prompt_files import Prompt, load_prompt
 from synth.rewriting.checks import Failure, names_of
-from synth.rewriting.judging import told
-from synth.rewriting.rewritten import model_name
 
 PROMPT = "caption"
-_SHOWN_LETTERS = 500
-"""So much of an answer that failed is shown to the model again, and told."""
 
 
 class Fault(StrEnum):
@@ -46,25 +43,14 @@ class CaptionTask:
 
 
 @dataclass(frozen=True)
-class Captioned:
+class Captioned(Asked):
     """What became of a clip's caption, with its provenance."""
 
     key: str
     caption: str | None = None
     fault: Fault | None = None
-    detail: str | None = None
-    model: str | None = None
-    served_model: str | None = None
-    prompt: str | None = None
-    prompt_version: int | None = None
-    prompt_sha: str | None = None
     sound: bool = False  # was sent
     frames: int = 0  # were sent
-    request: str | None = None  # cache key of the last answer
-    attempts: int = 0
-    failed_checks: tuple[str, ...] = ()  # of all attempts, in order
-    prompt_tokens: int = 0  # of all attempts, whoever paid for them
-    completion_tokens: int = 0
 
     @property
     def status(self) -> Status:
@@ -130,28 +116,24 @@ class Captioner:
                 return replace(row, fault=Fault.LLM_BUDGET_SPENT, detail=str(error))
             except NoAnswerError as error:
                 return replace(row, fault=Fault.LLM_NO_ANSWER, detail=str(error))
-            row = _after(row, reply, request.key, attempt)
             if gives_nothing(reply):
+                row = row.after(reply, request.key, attempt)
                 return replace(row, fault=Fault.NO_CAPTION, detail="the model finds nothing to describe")
             found = self._problems(reply)
-            row = replace(row, failed_checks=tuple(dict.fromkeys((*row.failed_checks, *names_of(found)))))
+            row = row.after(reply, request.key, attempt, names_of(found))
             if not found:
                 return replace(row, caption=reply.text.strip())
             detail = f"attempt {attempt}: " + "; ".join(f"{one.check}: {one.detail}" for one in found)
-            asked = [*messages, *self._again(reply, found)]
-        return replace(row, fault=Fault.NO_CAPTION, detail=detail[:_SHOWN_LETTERS])
+            asked = [*messages, *asked_again(self.prompt, reply, (one.detail for one in found))]
+        return replace(row, fault=Fault.NO_CAPTION, detail=detail[:SHOWN_LETTERS])
 
     def _begun(self, task: CaptionTask) -> Captioned:
-        prompt = self.prompt
-        return Captioned(
+        row = Captioned(
             task.key,
-            model=self.config.model,
-            prompt=prompt.name,
-            prompt_version=prompt.version,
-            prompt_sha=prompt.sha,
             sound=any(one.kind in SOUNDS for one in task.media),
             frames=sum(one.kind not in SOUNDS for one in task.media),
         )
+        return row.with_prompt(self.prompt, self.config.model)
 
     def _messages(self, task: CaptionTask) -> list[Message]:
         n_frames = sum(one.kind not in SOUNDS for one in task.media)
@@ -160,12 +142,6 @@ class Captioner:
         places = {"given": " and ".join(parts), "language": self.config.language}
         (_, system), (_, user) = self.prompt.messages(places)
         return [("system", system), ("user", (user, *task.media))]
-
-    def _again(self, reply: Reply, found: list[Failure]) -> list[Message]:
-        """The answer that failed, and what is wrong with it."""
-        if not self.prompt.retry:
-            return []
-        return [("assistant", reply.text[:_SHOWN_LETTERS]), ("user", self.prompt.again(told(found)))]
 
     def _problems(self, reply: Reply) -> list[Failure]:
         config = self.config
@@ -178,15 +154,3 @@ class Captioner:
         if config.seed is not None:
             fixed["seed"] = config.seed + attempt - 1
         return fixed | config.extra
-
-
-def _after(row: Captioned, reply: Reply, request: str, attempt: int) -> Captioned:
-    """The row after an answer, good or not."""
-    return replace(
-        row,
-        attempts=attempt,
-        served_model=model_name(reply.served_model),
-        request=request,
-        prompt_tokens=row.prompt_tokens + reply.prompt_tokens,
-        completion_tokens=row.completion_tokens + reply.completion_tokens,
-    )

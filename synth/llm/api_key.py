@@ -8,6 +8,7 @@ from typing import NoReturn
 from urllib.parse import quote
 
 from manifests.errors import CommandError
+from synth.llm.config import ServerConfig
 
 MASK = "[api key]"
 _FRAGMENT = 8
@@ -43,6 +44,11 @@ class ApiKey:
         if not (value.isascii() and value.isprintable()) or " " in value:
             raise ApiKeyError(f"{variable} holds spaces or characters that no API key has; set it anew")
         return cls(value)
+
+    @classmethod
+    def of_server(cls, server: ServerConfig) -> ApiKey | None:
+        """The key of a server; one on this machine needs none. Raises ApiKeyError."""
+        return cls.from_environment(server.api_key_env, required=not server.is_loopback)
 
     def reveal(self) -> str:
         """The key itself, for the client alone."""

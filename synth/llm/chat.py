@@ -120,7 +120,7 @@ class Chat:
     def __init__(self, config: ServerConfig, *, on_try: Callable[[], None] = lambda: None) -> None:
         self._config = config
         self._on_try = on_try  # called for every request that goes out
-        self._key = ApiKey.from_environment(config.api_key_env, required=not config.is_loopback)
+        self._key = ApiKey.of_server(config)
 
     async def __aenter__(self) -> Chat:
         import openai

@@ -16,7 +16,6 @@ from synth.rewriting.tasks import MOST_BACKCHANNELS, Task, next_speaker, turn_wo
 
 Answer = Response | Continuation | Backchannels
 MOST_BACKCHANNEL_WORDS = 3
-_MOST_TOLD = 10
 
 
 def judge(reply: Reply, task: Task, config: RewriteConfig) -> tuple[Answer | None, list[Failure]]:
@@ -99,9 +98,3 @@ def _misplaced(one: PlacedBackchannel, task: Task, config: RewriteConfig) -> str
     if not 1 <= one.after_word < words:
         return f"turn {one.turn} has {words} words; after_word must be from 1 to {words - 1}"
     return None
-
-
-def told(found: Sequence[Failure]) -> str:
-    """The failures as one text for the model."""
-    details = list(dict.fromkeys(one.detail for one in found))
-    return "; ".join(details[:_MOST_TOLD]) + "."

@@ -11,21 +11,19 @@ from typing import Any
 
 from manifests.ids import digest
 from manifests.store import Store
+from synth.llm.asked import SHOWN_LETTERS, asked_again
 from synth.llm.asking import Counts, Requests
 from synth.llm.asking_many import AskMany
 from synth.llm.budget import BudgetSpentError, Tokens
-from synth.llm.chat import NoAnswerError, Reply, Request
+from synth.llm.chat import NoAnswerError, Request
 from synth.llm.prompt_files import Prompt, load_prompt
 from synth.rewriting.answers import Response, response_format
-from synth.rewriting.checks import Failure, names_of
+from synth.rewriting.checks import names_of
 from synth.rewriting.config import RewriteConfig
-from synth.rewriting.judging import Answer, judge, told
-from synth.rewriting.rewritten import Fault, Rewritten, model_name
+from synth.rewriting.judging import Answer, judge
+from synth.rewriting.rewritten import Fault, Rewritten
 from synth.rewriting.scripts import Dialogue
 from synth.rewriting.tasks import Task, plan
-
-_SHOWN_LETTERS = 500
-"""So much of an answer that failed is shown to the model again."""
 
 
 class Rewriter:
@@ -77,8 +75,7 @@ class Rewriter:
         prompt = self.prompts[task.kind]
         messages = asked = prompt.messages(task.places)
         task = replace(task, shown=replace(task.shown, instructions=prompt.own_words))
-        row = replace(task.row, model=self.config.model, cached=True)
-        row = replace(row, prompt=prompt.name, prompt_version=prompt.version, prompt_sha=prompt.sha)
+        row = replace(task.row, cached=True).with_prompt(prompt, self.config.model)
         detail = ""
         for attempt in range(1, self.config.attempts + 1):
             request = self._request(task, asked, attempt)
@@ -89,21 +86,13 @@ class Rewriter:
             except NoAnswerError as error:
                 return replace(row, fault=Fault.LLM_NO_ANSWER, detail=str(error), cached=False)
             answer, found = judge(reply, task, self.config)
-            row = replace(
-                row,
-                attempts=attempt,
-                served_model=model_name(reply.served_model),
-                request=request.key,
-                failed_checks=tuple(dict.fromkeys((*row.failed_checks, *names_of(found)))),
-                prompt_tokens=row.prompt_tokens + reply.prompt_tokens,
-                completion_tokens=row.completion_tokens + reply.completion_tokens,
-                cached=row.cached and cached,
-            )
+            row = row.after(reply, request.key, attempt, names_of(found))
+            row = replace(row, cached=row.cached and cached)
             if answer is not None and not found:
                 return _accepted(row, answer)
             detail = f"attempt {attempt}: " + "; ".join(f"{one.check}: {one.detail}" for one in found)
-            asked = [*messages, *_again(prompt, reply, found)]
-        return replace(row, fault=Fault.REWRITE_REJECTED, detail=detail[:_SHOWN_LETTERS])
+            asked = [*messages, *asked_again(prompt, reply, (one.detail for one in found))]
+        return replace(row, fault=Fault.REWRITE_REJECTED, detail=detail[:SHOWN_LETTERS])
 
     def _request(self, task: Task, messages: list[tuple[str, str]], attempt: int) -> Request:
         sampling = self.config.sampling
@@ -119,13 +108,6 @@ class Rewriter:
             seed = int(digest("rewrite", sampling.seed, task.row.key, attempt, length=8), 16) >> 1
             parameters["seed"] = seed
         return Request(self.config.model, tuple(messages), parameters)
-
-
-def _again(prompt: Prompt, reply: Reply, found: list[Failure]) -> list[tuple[str, str]]:
-    """The answer that failed, and what is wrong with it; a prompt without `retry` only gets another seed."""
-    if not prompt.retry:
-        return []
-    return [("assistant", reply.text[:_SHOWN_LETTERS]), ("user", prompt.again(told(found)))]
 
 
 def _accepted(row: Rewritten, answer: Answer) -> Rewritten:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import PurePosixPath
 from typing import Any
 
 import pyarrow as pa
 
 from manifests.reasons import Status
 from manifests.schemas import NAMES
+from synth.llm.asked import Asked
 
 
 class Fault(StrEnum):
@@ -29,7 +29,7 @@ SKIPS = frozenset(list(Fault)[:4])
 
 
 @dataclass(frozen=True)
-class Rewritten:
+class Rewritten(Asked):
     """One row. `answer` is JSON as the kind's answer model writes it; `text` the speech of a single turn."""
 
     key: str
@@ -43,17 +43,6 @@ class Rewritten:
     text: str | None = None
     answer: str | None = None
     fault: Fault | None = None
-    detail: str | None = None
-    model: str | None = None
-    served_model: str | None = None
-    prompt: str | None = None
-    prompt_version: int | None = None
-    prompt_sha: str | None = None
-    request: str | None = None  # cache key of the last answer
-    attempts: int = 0
-    failed_checks: tuple[str, ...] = ()  # of all attempts, in order
-    prompt_tokens: int = 0  # of all attempts, whoever paid for them
-    completion_tokens: int = 0
     cached: bool = False  # the cache had every answer; never written, since it differs between runs
 
     @property
@@ -93,8 +82,3 @@ REWRITTEN = pa.schema(
     ]
 )
 """Columns of a receipt beside the common ones."""
-
-
-def model_name(served: str) -> str | None:
-    """A served model's name without the folder that a local server puts before it."""
-    return PurePosixPath(served).name or None

@@ -11,15 +11,14 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-import yaml
 
 from manifests.store import Store
 from pipelines.audit.tables import INDEX
+from pipelines.remembered import NoCorpusError, read_settings
 from pipelines.sample_series import UNREADABLE
 
 MAX_MEMBER_BYTES = 64_000_000
 """A larger member is not opened for a picture of it."""
-SETTINGS = "duologue.yaml"
 DIALOGUE = "turns.json"
 """The member that makes a sample a dialogue with a timeline."""
 _COLUMNS = ["key", "shard", "split", "source_id", "duration_s", "members"]
@@ -96,10 +95,9 @@ def _fill(store: Store, shard: str, chosen: dict[str, Found]) -> None:
 def _base_of(store: Store) -> Store | None:
     """The corpus that an overlay borrows from."""
     try:
-        settings = yaml.safe_load(store.read(SETTINGS))
-    except (OSError, yaml.YAMLError, UnicodeDecodeError):
+        url = read_settings(store.url).get("corpus")
+    except (OSError, NoCorpusError):
         return None
-    url = settings.get("corpus") if isinstance(settings, dict) else None
     return Store(url) if isinstance(url, str) else None
 
 

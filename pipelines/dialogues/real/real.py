@@ -34,7 +34,7 @@ from pipelines.dialogues.real.samples import PackRecorded, window_ends
 from pipelines.dialogues.real.sections import RealConfig
 from pipelines.dialogues.real.sides import Sides
 from pipelines.engine import Engine
-from pipelines.remembered import SETTINGS, read_listing, read_settings, write_listing, write_settings
+from pipelines.remembered import SETTINGS, keep_listing, kept_listing, read_settings, write_settings
 from pipelines.reporter import Reporter
 from pipelines.run import check_steps, run_steps
 from pipelines.step import Step
@@ -100,7 +100,7 @@ def make_real(
         corpus.store.sweep()
         told = config.model_dump(mode="json")
         write_settings(corpus.store, command=COMMAND, source_root=corpus.source_root, config=told)
-        write_listing(corpus.store, corpus.listing)
+        keep_listing(corpus.store, corpus.listing)
         run_steps(corpus, config.engine, engine=engine, reporter=reporter, retry=retry)
         books = real_books(corpus)
         publish_books(corpus, books)
@@ -111,7 +111,7 @@ def recall_real(url: str) -> tuple[Corpus, RealConfig]:
     """The dialogues that an earlier run left in a folder. Raises NoCorpusError."""
     settings = read_settings(url, COMMAND)
     config = parse_as(RealConfig, settings["config"], f"{url}/{SETTINGS}")
-    return open_real(read_listing(Store(url)), settings["source_root"], url, config), config
+    return open_real(kept_listing(Store(url)), settings["source_root"], url, config), config
 
 
 def real_books(corpus: Corpus) -> Account:
